@@ -1,0 +1,26 @@
+"""tradeoffbounds: what a fine-tune may cost an aligned language model's safety, as bounds that can be checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradeoffbounds.config import EstimateConfig as EstimateConfig
+    from tradeoffbounds.errors import UserError as UserError
+    from tradeoffbounds.estimate import Estimate as Estimate, estimate as estimate
+
+_HOMES = {
+    "EstimateConfig": "tradeoffbounds.config",
+    "UserError": "tradeoffbounds.errors",
+    "Estimate": "tradeoffbounds.estimate",
+    "estimate": "tradeoffbounds.estimate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use, so that `import tradeoffbounds` stays light.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

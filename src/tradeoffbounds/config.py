@@ -1,0 +1,111 @@
+"""Options of the doors, as dataclasses: the same for the command line and for Python."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from tradeoffbounds.errors import UserError
+
+#: A source may be the model itself under a system prompt: ``system:You are a careful assistant.``
+TEACHER_PREFIX = "system:"
+_MIN_SAMPLES = 20
+
+
+@dataclass(frozen=True)
+class EstimateConfig:
+    """What may this fine-tune cost? Bounds and predictions for Case I, before any training.
+
+    Three sources are compared: alignment (D, mu), the original safety data; proxy (D^, mu^), the safety
+    data at hand; capability (D_f, mu_f), the fine-tuning data. A source is a registered name (alpaca,
+    alpaca-gpt4, code-gpt4, commitpackft, dolly, gsm8k, orca, safety-tuned, ultrachat-200k,
+    ultrafeedback-binarized), bundled:NAME, a file (.jsonl, .json, .csv, .parquet), a hub id, or
+    "system:TEXT": the model itself under that system prompt, whose likelihoods are exact.
+
+    Examples:
+        python -m tradeoffbounds.estimate --proxy alpaca-gpt4
+        python -m tradeoffbounds.estimate --alignment safety-tuned --proxy safety-tuned
+            --capability mydata.jsonl --data-dir DATA --penalty 0.1 1 10
+        python -m tradeoffbounds.estimate --proxy alpaca --max-safety-gap 0.5
+    """
+
+    model: str = "embedded"
+    """Whose hidden states the classifiers see: `embedded` (SmolLM2-135M-Instruct), a folder or a hub id."""
+    alignment: str = "orca"
+    """The original safety data, or what is left of it."""
+    proxy: str = "alpaca-gpt4"
+    """Safety data that will be mixed into the fine-tune with weight lambda."""
+    capability: str = "commitpackft"
+    """The fine-tuning data."""
+    penalty: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+    """The penalties lambda on the proxy loss, each > 0."""
+    max_safety_gap: float | None = None
+    """Ask the other way round: from which lambda on does the safety gap stay under this many nats a response?"""
+    data_dir: Path | None = None
+    """Folder searched first for NAME.jsonl (.json, .csv, .parquet); default: $TRADEOFFBOUNDS_DATA."""
+    stand_in: bool = True
+    """Use the bundled stand-in, with an announcement, where a data set is neither on disk nor on the hub."""
+    samples: int = 400
+    """Rows used of each source, drawn without replacement."""
+    max_tokens: int = 256
+    """Tokens of prompt and response that the model reads; longer texts are cut and counted."""
+    system_prompt: str = "You are a helpful assistant."
+    """System message of every rendered row ("" for none)."""
+    views: Literal["auto", "fast", "full"] = "auto"
+    """Views of the responses: `full` adds Fisher scores (three times the work); `auto`: only for system: sources."""
+    teacher_prompts: str = "alpaca"
+    """Where system: sources take their prompts from."""
+    teacher_tokens: int = 24
+    """Length of the responses that system: sources are sampled to."""
+    confidence: float = 0.95
+    """Level of intervals and certificates."""
+    seed: int = 0
+    """Seed of every random choice."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """The model's number format; `auto`: bfloat16 where the hardware multiplies it natively."""
+    out: Path = Path("runs/estimate")
+    """Folder of the results: estimate.json and figures/."""
+    quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
+    """No tables and no progress; warnings stay."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading anything. Raises UserError."""
+        penalties = tuple(float(penalty) for penalty in self.penalty)
+        if not penalties:
+            raise UserError("--penalty needs at least one lambda > 0, e.g. --penalty 0.5 1")
+        for penalty in penalties:
+            if not (penalty > 0 and math.isfinite(penalty)):
+                raise UserError(f"--penalty must be finite and > 0, got {penalty:g}")
+        object.__setattr__(self, "penalty", tuple(sorted(set(penalties))))
+        if self.samples < _MIN_SAMPLES:
+            raise UserError(f"--samples must be at least {_MIN_SAMPLES}, got {self.samples}")
+        if not 0.5 <= self.confidence < 1:
+            raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
+        if self.max_tokens < 16:
+            raise UserError(f"--max-tokens must be at least 16, got {self.max_tokens}")
+        if self.teacher_tokens < 1:
+            raise UserError(f"--teacher-tokens must be at least 1, got {self.teacher_tokens}")
+        if self.max_safety_gap is not None and not self.max_safety_gap > 0:
+            raise UserError(f"--max-safety-gap must be > 0 nats a response, got {self.max_safety_gap}")
+        teachers = [source.startswith(TEACHER_PREFIX) for source in self.sources.values()]
+        if any(teachers) and not all(teachers):
+            raise UserError(
+                "either all of --alignment, --proxy and --capability are system: sources or none is: "
+                "likelihoods are exact only where every source is a model"
+            )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Role -> what was asked for."""
+        return {"alignment": self.alignment, "proxy": self.proxy, "capability": self.capability}
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether the sources are the model itself under three system prompts."""
+        return self.proxy.startswith(TEACHER_PREFIX)

@@ -1,0 +1,147 @@
+"""Door 1, before a fine-tune: ``python -m tradeoffbounds.estimate --proxy alpaca-gpt4``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
+from tradeoffbounds.errors import UserError
+from tradeoffbounds.models.load import check_model, place
+from tradeoffbounds.overlap.case_one import CaseOne, case_one
+from tradeoffbounds.overlap.features import Reader
+from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
+from tradeoffbounds.report.progress import Reporter
+from tradeoffbounds.report.record import case_one_record
+from tradeoffbounds.report.verdict import penalty_for_gap, verdict
+from tradeoffbounds.runs import environment, open_run_folder, write_json
+from tradeoffbounds.sources import Source, load_source
+
+SCHEMA = "tradeoffbounds/estimate/1"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `estimate` returns: the record that was written, and the fits behind it for further questions."""
+
+    record: dict[str, Any]
+    case_one: CaseOne
+    folder: Path
+
+
+def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estimate:
+    """Bounds and predictions of Case I; writes estimate.json and figures/ into ``config.out``.
+
+    Raises:
+        UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
+    """
+    say = reporter or Reporter(quiet=True)
+    folder = open_run_folder(config.out)
+    check_model(config.model)
+    loaded = None if config.is_teacher else _load_sources(config)
+    prompts = _load(config, config.teacher_prompts, "capability") if config.is_teacher else None
+    placement = place(config.device, config.dtype)
+    reader = Reader(
+        config.model, placement, config.system_prompt or None, config.max_tokens,
+        full=config.views == "full" or (config.views == "auto" and config.is_teacher), progress=say.advance,
+    )  # fmt: skip
+    reader.template  # noqa: B018  a model without a chat template is refused here, before its weights are read
+    likelihoods: Likelihoods | None = None
+    if loaded is None:
+        loaded, likelihoods = _teach(config, reader, prompts)  # type: ignore[arg-type]
+    for warning in _warnings(loaded):
+        say.warn(warning)
+    domains, truncated = reader.read([loaded["alignment"], loaded["proxy"], loaded["capability"]])
+    same_source = loaded["alignment"].sha256 == loaded["proxy"].sha256
+    result = case_one(
+        *domains, config.penalty, same_source=same_source, likelihoods=likelihoods,
+        confidence=config.confidence, seed=config.seed, progress=say.step,
+    )  # fmt: skip
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "config": _plain(asdict(config)),
+        "environment": environment(placement.device, placement.dtype) | {"template_sha256": reader.template},
+        "sources": {
+            role: source.describe() | {"truncated": cut}
+            for (role, source), cut in zip(loaded.items(), truncated, strict=True)
+        },
+        **case_one_record(result),
+        # Case II, a radius around the aligned parameters, needs the curvature of both losses.
+        "parameter_constraint": None,
+    }
+    if config.max_safety_gap is not None:
+        record["max_safety_gap"] = penalty_for_gap(result, config.max_safety_gap)
+    record["verdict"] = verdict(record)
+    say.step("drawing figures")
+    from tradeoffbounds.report.figures import draw_figures
+
+    draw_figures(record, folder / "figures")
+    write_json(folder / "estimate.json", record)
+    say.done()
+    return Estimate(record, result, folder)
+
+
+def _load_sources(config: EstimateConfig) -> dict[str, Source]:
+    return {role: _load(config, spec, role) for role, spec in config.sources.items()}
+
+
+def _load(config: EstimateConfig, spec: str, role: str) -> Source:
+    source = load_source(spec, role=role, data_dir=config.data_dir, allow_stand_in=config.stand_in)  # type: ignore[arg-type]
+    return source.sample(config.samples, config.seed)
+
+
+def _teach(config: EstimateConfig, reader: Reader, prompts: Source) -> tuple[dict[str, Source], Likelihoods]:
+    from tradeoffbounds.overlap.teacher import teach
+
+    system_prompts = {role: spec.removeprefix(TEACHER_PREFIX).strip() for role, spec in config.sources.items()}
+    return teach(reader, system_prompts, prompts, tokens=config.teacher_tokens, seed=config.seed)
+
+
+def _warnings(sources: dict[str, Source]) -> list[str]:
+    found = [
+        f"{role}: {source.stand_in_for} is neither in the data folder nor on a reachable hub; "
+        f"using the bundled stand-in {source.name} ({len(source.rows)} rows written for this project)"
+        for role, source in sources.items()
+        if source.stand_in_for
+    ]
+    if sources["proxy"].sha256 == sources["capability"].sha256:
+        found.append("proxy and capability are the same data: there is nothing to trade off between them")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Paths and tuples as JSON knows them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns 0, or 2 for a wrong call (one line on stderr)."""
+    import tyro
+
+    reporter = Reporter(quiet=False)
+    try:
+        config = tyro.cli(EstimateConfig, prog="python -m tradeoffbounds.estimate", args=arguments)
+        if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
+            config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
+        reporter = Reporter(quiet=config.quiet)
+        with reporter:
+            result = estimate(config, reporter)
+    except UserError as error:
+        reporter.error(str(error))
+        return 2
+    if not config.quiet:
+        from tradeoffbounds.report.tables import print_estimate
+
+        print_estimate(result.record, result.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

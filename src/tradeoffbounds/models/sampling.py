@@ -1,0 +1,104 @@
+"""Sampling responses from a model and their exact log-likelihoods: sources that are models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from tradeoffbounds.models.hidden_states import batches
+
+Tokens = Sequence[int]
+
+
+def sample_responses(
+    model: Any,
+    tokenizer: Any,
+    prefixes: Sequence[Tokens],
+    *,
+    max_new_tokens: int,
+    seed: int,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[list[int]]:
+    """One response a prefix from the model's own distribution (temperature 1, no truncation of the tails).
+
+    A response ends with the end-of-turn token, or is cut after ``max_new_tokens``: the source is then the
+    distribution of the first ``max_new_tokens`` tokens, for which likelihoods stay exact.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    end = _end_of_turn(model, tokenizer)
+    # A fresh configuration: the checkpoint's own may carry top-p or a repetition penalty.
+    config = GenerationConfig(
+        do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=max_new_tokens,
+        eos_token_id=end, pad_token_id=end[0],
+    )  # fmt: skip
+    responses: list[list[int]] = [[] for _ in prefixes]
+    torch.manual_seed(seed)
+    with torch.inference_mode():
+        for batch in batches([len(prefix) + max_new_tokens for prefix in prefixes]):
+            ids, mask = pad([prefixes[i] for i in batch], left=True)
+            output = model.generate(
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
+            )
+            for i, tokens in zip(batch, output[:, ids.shape[1] :].tolist(), strict=True):
+                stop = next((t for t, token in enumerate(tokens) if token in end), len(tokens) - 1)
+                responses[i] = tokens[: stop + 1]
+            if on_batch is not None:
+                on_batch(len(batch))
+    return responses
+
+
+def log_likelihoods(
+    model: Any,
+    prefixes: Sequence[Tokens],
+    responses: Sequence[Tokens],
+    *,
+    on_batch: Callable[[int], None] | None = None,
+) -> Float[np.ndarray, " n"]:
+    """log P(response | prefix) in nats, summed over the response's tokens, logits in float32."""
+    import torch
+
+    result = np.zeros(len(prefixes))
+    texts = [[*prefix, *response] for prefix, response in zip(prefixes, responses, strict=True)]
+    with torch.inference_mode():
+        for batch in batches([len(text) for text in texts]):
+            ids, mask = pad([texts[i] for i in batch], left=False)
+            # Logits from before the first response token on; earlier ones would be thrown away.
+            first = min(len(prefixes[i]) for i in batch) - 1
+            kept = torch.arange(first, ids.shape[1], device=model.device)
+            logits = model(
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), logits_to_keep=kept
+            ).logits
+            for row, i in enumerate(batch):
+                start, length = len(prefixes[i]) - 1 - first, len(responses[i])
+                log_probs = logits[row, start : start + length].float().log_softmax(dim=-1)
+                target = torch.tensor(list(responses[i]), device=model.device)
+                result[i] = log_probs.gather(1, target[:, None]).double().sum().item()
+            if on_batch is not None:
+                on_batch(len(batch))
+    return result
+
+
+def _end_of_turn(model: Any, tokenizer: Any) -> list[int]:
+    end = model.generation_config.eos_token_id
+    if end is None:
+        end = tokenizer.eos_token_id
+    return list(end) if isinstance(end, list | tuple) else [end]
+
+
+def pad(texts: Sequence[Tokens], *, left: bool) -> tuple[Any, Any]:
+    """Token ids and attention mask, both (batch, longest). The mask hides the padding, whatever its id."""
+    import torch
+
+    length = max(map(len, texts))
+    ids = torch.zeros((len(texts), length), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, text in enumerate(texts):
+        span = slice(length - len(text), length) if left else slice(0, len(text))
+        ids[row, span] = torch.tensor(list(text))
+        mask[row, span] = 1
+    return ids, mask

@@ -1,0 +1,89 @@
+"""Tables and verdict on the terminal, from the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+Record = dict[str, Any]
+
+_MARKS = {"certified": "", "measured": "m", "estimated": "~", "predicted": "p"}
+
+
+def print_estimate(record: Record, folder: Path) -> None:
+    """Sources, the penalties side by side, the verdict, and where the files are."""
+    console = Console()
+    console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
+    console.print(_sources(record))
+    console.print(_gaps(record))
+    console.print(_bounds(record))
+    console.print(
+        "nats per response; lower is better. No mark: certified; ~ estimated; p predicted. "
+        f"Brackets: {record['config']['confidence']:.0%} interval. Bounds say: at most.",
+        style="dim",
+    )
+    console.print()
+    for sentence in record["verdict"]:
+        console.print(f"• {sentence}", highlight=False)
+    console.print(f"\nWritten: {folder / 'estimate.json'} and {folder / 'figures'}", highlight=False)
+
+
+def number(quantity: Record, *, interval: bool = False) -> str:
+    """A quantity as text: mark of its kind, value, and interval where asked for."""
+    if quantity.get("infinite"):
+        return _MARKS[quantity["kind"]] + "inf"
+    text = f"{_MARKS[quantity['kind']]}{quantity['value']:.3g}"
+    if interval and quantity["interval"]:
+        low, high = ("inf" if end is None else f"{end:.2g}" for end in quantity["interval"])
+        text = f"{_MARKS[quantity['kind']]}{quantity['value']:.2g} [{low}, {high}]"
+    return text
+
+
+def _sources(record: Record) -> Table:
+    table = Table(title="Sources", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("role", "data", "origin", "rows", "sha256"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left")
+    for role, source in record["sources"].items():
+        name = source["name"] + (f" for {source['stand_in_for']}" if source.get("stand_in_for") else "")
+        origin = "STAND-IN" if source.get("stand_in_for") else source["origin"]
+        table.add_row(role, name, origin, str(source["rows"]), source["sha256"][:12])
+    return table
+
+
+def _gaps(record: Record) -> Table:
+    table = Table(title="Predicted gaps at the best trade-off", title_justify="left", box=box.SIMPLE_HEAD)
+    exact = "exact" in record["loss_constraint"][0]
+    headings = ["lambda", "safety gap", "proxy gap", "capability gap", "total"]
+    for heading in headings + (["exact total"] if exact else []):
+        table.add_column(heading, justify="right")
+    for row in record["loss_constraint"]:
+        cells = [
+            number(row["predicted"][name], interval=True) for name in ("safety_gap", "proxy_gap", "capability_gap", "total")
+        ]
+        if exact:
+            cells.append(number(row["exact"]["total"], interval=True))
+        table.add_row(f"{row['penalty']:g}", *cells)
+    return table
+
+
+def _bounds(record: Record) -> Table:
+    table = Table(title="Upper bounds", title_justify="left", box=box.SIMPLE_HEAD)
+    columns = {
+        "lambda": None,
+        "Thm 1 paper (safety)": lambda row: row["theorem1"]["paper"],
+        "Thm 1 refined": lambda row: row["theorem1"]["refined"],
+        "Thm 2 paper (capability)": lambda row: row["theorem2"]["paper"],
+        "Thm 2 refined": lambda row: row["theorem2"]["refined"],
+        "classifier (total)": lambda row: row["classifier_bound"],
+        "certificate": lambda row: row["certificate"]["total"],
+    }
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for row in record["loss_constraint"]:
+        cells = [number(pick(row)) for pick in columns.values() if pick is not None]
+        table.add_row(f"{row['penalty']:g}", *cells)
+    return table

@@ -1,0 +1,165 @@
+"""The verdict in plain words: what it may cost, which term dominates, what to change, what is proved."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tradeoffbounds.bounds.classifier_bound import trivial_total
+from tradeoffbounds.overlap.case_one import GRID, CaseOne
+from tradeoffbounds.overlap.certificate import smallest_penalty
+
+Record = dict[str, Any]
+
+#: Below this share of the bound known without data an overlap counts as small; above the other, as near total.
+_SMALL, _LARGE = 0.1, 0.7
+
+
+def verdict(record: Record) -> list[str]:
+    """Sentences for people, each resting on numbers of the record."""
+    sentences = [*_stand_ins(record), _cost(record), _safety(record), _certificates(record), *_advice(record)]
+    if "max_safety_gap" in record:
+        sentences += _inverted(record["max_safety_gap"])
+    sentences.append(
+        "All of this is for a training that finds the best trade-off. What shared parameters and early stopping cost "
+        "(delta + kappa) comes on top, and only a run shows it. Case II (a radius around the aligned parameters) is "
+        "not computed."
+    )
+    return sentences
+
+
+def penalty_for_gap(result: CaseOne, limit: float) -> Record:
+    """From which λ on does the safety gap stay under ``limit``, by estimate and by certificate?
+
+    The safety gap's upper end falls with λ, so the answer is one number each, or null.
+    """
+    safety = result.grid["safety_gap"]
+    below = [float(p) for p, high in zip(safety.penalties, safety.band[1], strict=True) if high <= limit]
+    certified = smallest_penalty(result.held_out, limit, GRID, confidence=result.confidence)
+    return {
+        "limit": limit,
+        "unit": "nats/response",
+        "penalty_from": {"estimated": min(below, default=None), "certified_proxy_gap": certified},
+        "certificate_covers": "safety gap" if result.same_source else "proxy gap",
+        "searched": [GRID[0], GRID[-1]],
+        "floor": float(safety.upper[-1]),
+    }
+
+
+def _reference(record: Record) -> Record:
+    """The penalty nearest 1, about which the sentences speak."""
+    return min(record["loss_constraint"], key=lambda row: abs(math.log(row["penalty"])))
+
+
+def _stand_ins(record: Record) -> list[str]:
+    replaced = [f"{role} ({s['stand_in_for']})" for role, s in record["sources"].items() if s.get("stand_in_for")]
+    if not replaced:
+        return []
+    return [
+        f"These are numbers about bundled stand-in data for {', '.join(replaced)}: they show how the tool works, "
+        "and say nothing about the data sets themselves."
+    ]
+
+
+def _cost(record: Record) -> str:
+    row = _reference(record)
+    total = row["predicted"]["total"]
+    low, high = total["interval"]
+    share = high / trivial_total(row["penalty"])
+    size = "small" if share < _SMALL else "near the largest possible" if share > _LARGE else "moderate"
+    return (
+        f"At lambda = {row['penalty']:g} the two losses together cost between {low:.3g} and {high:.3g} nats a response "
+        f"({record['config']['confidence']:.0%} band of the bracket), {size}: at most {share:.0%} of what any two data "
+        f"sets could cost. The pair classifier sees {total['value']:.3g}"
+        + (
+            "."
+            if total["kind"] == "predicted"
+            else f", an estimate that still moves with the number of rows ({_learning(record)})."
+        )
+    )
+
+
+def _learning(record: Record) -> str:
+    curve = record["learning_curve"]
+    steps = ", ".join(f"{rows} rows: {low:.3g}" for rows, low in zip(curve["rows"], curve["lower"], strict=True))
+    return f"learning curve: {steps}"
+
+
+def _safety(record: Record) -> str:
+    row = _reference(record)
+    gap = row["predicted"]["safety_gap"]
+    low, high = gap["interval"]
+    if "same-source" in row["theorem1"]["refined"]["assumptions"]:
+        return (
+            f"Alignment and proxy are the same data, so the safety gap is the proxy gap: {low:.3g} to {high:.3g} nats a "
+            f"response, that is, an aligned answer becomes on average at most {math.exp(high):.2f} times less likely."
+        )
+    terms = row["theorem1"]["terms"]
+    mismatch, prompts = terms["refined_response_kl"]["value"], terms["refined_prompt_cost"]["value"]
+    dominant = "the proxy answers differently" if mismatch > prompts else "the fine-tuning prompts overlap the safety prompts"
+    return (
+        f"True safety gap: estimated between {low:.3g} and {high:.3g} nats a response. Of Theorem 1's refined sum, "
+        f"{mismatch:.3g} comes from how differently the proxy answers (at least: {mismatch:.3g} is known only from "
+        f"below) and {prompts:.3g} from prompt overlap; so what dominates is that {dominant}."
+    )
+
+
+def _certificates(record: Record) -> str:
+    row = _reference(record)
+    total = row["certificate"]["total"]
+    level = f"{record['config']['confidence']:.0%}"
+    if total.get("status", "ok") != "ok":
+        return (
+            f"Certified at {level} and lambda = {row['penalty']:g}: nothing better than the bound known without data, "
+            f"{total['value']:.3g} nats a response; more rows or less similar prompts would be needed."
+        )
+    others = ", ".join(
+        f"{name.replace('_', ' ')} <= {bound['value']:.3g}" for name, bound in row["certificate"].items() if name != "total"
+    )
+    return (
+        f"Certified at {level} and lambda = {row['penalty']:g}: total <= {total['value']:.3g} nats a response "
+        f"({others}), each by itself. Everything else above is estimated or predicted."
+    )
+
+
+def _advice(record: Record) -> list[str]:
+    row = _reference(record)
+    advice = []
+    refined = row["theorem1"]["refined"]
+    if "same-source" not in refined["assumptions"]:
+        terms = row["theorem1"]["terms"]
+        if terms["refined_response_kl"]["value"] > terms["refined_prompt_cost"]["value"]:
+            advice.append("To lower the safety gap, change the proxy (answers closer to the alignment data), not lambda.")
+        else:
+            advice.append("To lower the safety gap, raise lambda, or take capability data whose prompts overlap less.")
+    elif row["predicted"]["total"]["interval"][1] > _SMALL * trivial_total(row["penalty"]):
+        advice.append("To lower the safety gap, raise lambda, or take capability data whose prompts overlap less.")
+    if record["classifier_scores"]["shared_prompts"]:
+        advice.append(
+            "Proxy and capability ask the same prompts: the upper end is the bound known without data, and the lower "
+            "end is a proper lower bound of what a classifier of this size can see."
+        )
+    cut = {role: s["truncated"] for role, s in record["sources"].items() if s["truncated"]}
+    if cut:
+        listed = ", ".join(f"{count} of {record['sources'][role]['rows']} {role} rows" for role, count in cut.items())
+        advice.append(f"Cut at {record['config']['max_tokens']} tokens: {listed}; --max-tokens reads more of them.")
+    return advice
+
+
+def _inverted(answer: Record) -> list[str]:
+    limit, start = answer["limit"], answer["penalty_from"]
+    sentences = []
+    if start["estimated"] is None:
+        sentences.append(
+            f"No lambda up to {answer['searched'][1]:g} keeps the estimated safety gap under {limit:g}: its floor with this "
+            f"proxy is {answer['floor']:.3g}."
+        )
+    else:
+        sentences.append(f"The estimated safety gap stays under {limit:g} nats a response from lambda = {start['estimated']:.3g} on.")
+    if start["certified_proxy_gap"] is None:
+        sentences.append(f"No lambda is certified to keep the {answer['certificate_covers']} under {limit:g}.")
+    else:
+        sentences.append(
+            f"The {answer['certificate_covers']} is certified under {limit:g} from lambda = {start['certified_proxy_gap']:.3g} on."
+        )
+    return sentences

@@ -1,0 +1,160 @@
+"""From records to rows: which columns hold the prompt and the response, and how each is read.
+
+A record is one JSON object, CSV line or table row. A column may hold text or a conversation: a list of
+messages written as `role`/`content` or as `from`/`value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tradeoffbounds.errors import UserError
+from tradeoffbounds.sources.registry import Registered
+from tradeoffbounds.sources.source import Row
+
+ACCEPTED = (
+    "prompt+response, prompt+completion, prompt+chosen, instruction(+input or context)+output or response, "
+    "question+answer, messages, or conversations"
+)
+
+_PAIRS = (
+    (("prompt",), "response"),
+    (("prompt",), "completion"),
+    (("prompt",), "chosen"),
+    (("instruction", "input", "context"), "output"),
+    (("instruction", "input", "context"), "response"),
+    (("question",), "answer"),
+    (("messages",), "messages"),
+    (("conversations",), "conversations"),
+)
+
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "chatgpt": "assistant"}
+
+
+class Record(NamedTuple):
+    """One record and the place to name when it is at fault, such as `data.jsonl:17`."""
+
+    where: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a prompt and of its response.
+
+    Where `prompt` has several columns the first must be there; the others are joined when they are.
+    A single column named on both sides holds whole conversations.
+    """
+
+    prompt: tuple[str, ...]
+    response: str
+
+    def fits(self, columns: Iterable[str]) -> bool:
+        """Whether a data set with these columns can be read this way."""
+        return {self.prompt[0], self.response} <= set(columns)
+
+    @property
+    def is_conversation(self) -> bool:
+        return self.prompt == (self.response,)
+
+
+def to_rows(records: Sequence[Record], where: str, registered: Registered | None = None) -> list[Row]:
+    """The prompt and response of every record.
+
+    A registered data set is read by its published columns where they are there; anything else by the
+    first of the accepted layouts that fits.
+
+    Raises:
+        UserError: no layout fits, or a record lacks a column or has a value that is not text.
+    """
+    columns = {column: None for record in records for column in record.values}
+    layouts = [Layout(*pair) for pair in _PAIRS]
+    if registered is not None and registered.response_column is not None:
+        layouts.insert(0, Layout(registered.prompt_columns, registered.response_column))
+    layout = next((layout for layout in layouts if layout.fits(columns)), None)
+    if layout is None:
+        found = ", ".join(columns) or "none"
+        raise UserError(f"{where}: no prompt and response columns; found: {found}; accepted: {ACCEPTED}")
+    return [_to_row(record, layout) for record in records]
+
+
+def _to_row(record: Record, layout: Layout) -> Row:
+    missing = {layout.prompt[0], layout.response} - record.values.keys()
+    if missing:
+        raise UserError(f"{record.where}: no column {missing.pop()!r}, which other rows of this source have")
+    if layout.is_conversation:
+        return _first_turn(record, layout.response)
+    asked = record.values[layout.prompt[0]]
+    if isinstance(asked, list):
+        # The response answers the last thing the user said; earlier turns and any system message go.
+        prompt = _contents(record, layout.prompt[0], "user")[-1:]
+        reply = -1
+    else:
+        prompt = [_text(record, column) for column in layout.prompt if column in record.values]
+        reply = 0
+    if isinstance(record.values[layout.response], list):
+        replies = _contents(record, layout.response, "assistant")
+        response = replies[reply] if replies else ""
+    else:
+        response = _text(record, layout.response)
+    return Row("\n\n".join(part for part in prompt if part.strip()), response)
+
+
+def _first_turn(record: Record, column: str) -> Row:
+    """The first thing the user says and the assistant's next message; "" for what is not there."""
+    messages = iter(_messages(record, column))
+    prompt = next((content for role, content in messages if role == "user"), "")
+    return Row(prompt, next((content for role, content in messages if role == "assistant"), ""))
+
+
+def _contents(record: Record, column: str, wanted: str) -> list[str]:
+    return [content for role, content in _messages(record, column) if role == wanted]
+
+
+def _messages(record: Record, column: str) -> list[tuple[str, str]]:
+    value = record.values[column]
+    if not isinstance(value, list):
+        raise UserError(f"{record.where}: {column!r} must be a list of messages; got {_kind(value)}")
+    return [_message(record, column, message) for message in value]
+
+
+def _message(record: Record, column: str, message: object) -> tuple[str, str]:
+    if isinstance(message, Mapping):
+        for role_key, content_key in (("role", "content"), ("from", "value")):
+            role = message.get(role_key)
+            if isinstance(role, str) and content_key in message:
+                content = _checked(record.where, f"{column}.{content_key}", message[content_key])
+                return _ROLES.get(role, role), content
+    raise UserError(
+        f"{record.where}: a message of {column!r} must have role and content, or from and value; "
+        f"got {_kind(message)}"
+    )
+
+
+def _text(record: Record, column: str) -> str:
+    return _checked(record.where, column, record.values[column])
+
+
+def _checked(where: str, column: str, value: object) -> str:
+    """`value` as text; null counts as empty, which drops the row instead of ending the run."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{where}: {column!r} must be text; got {_kind(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can spell half of a surrogate pair, which no tokenizer takes.
+        raise UserError(
+            f"{where}: {column!r} holds half of a surrogate pair; write the character whole"
+        ) from None
+    return value
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "an object with " + (", ".join(map(str, value)) or "no keys")
+    shown = repr(value)
+    return f"{type(value).__name__} {shown if len(shown) <= 40 else shown[:37] + '...'}"

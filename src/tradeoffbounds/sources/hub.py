@@ -1,0 +1,112 @@
+"""The Hugging Face hub: whether it can be reached, and the first rows of a data set there.
+
+A machine without a network must learn that in a few seconds and once, so every use starts with a probe
+under a deadline, and a hub found out of reach stays so for the rest of the process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from tradeoffbounds.errors import UserError
+from tradeoffbounds.sources.columns import Record
+
+REQUEST_SECONDS = 2.0
+PROBE_SECONDS = 3.0  # a name server that never answers is outside the request's own timeout
+
+
+class HubUnavailable(Exception):
+    """The hub, or this data set on it, cannot be had; the message says why in a few words."""
+
+
+class _Reach:
+    """What this process has learned of the network so far."""
+
+    lost: str | None = None
+
+
+def stream(
+    hub: str,
+    *,
+    config: str | None = None,
+    file: str | None = None,
+    split: str = "train",
+    max_rows: int = 5000,
+) -> list[Record]:
+    """The first `max_rows` records of a split of the data set `hub`, streamed: nothing is stored.
+
+    `file` names one .jsonl file of the repository to read instead of the data set's own layout. Never
+    runs code from the hub: `datasets` refuses loading scripts and is not told otherwise.
+
+    Raises:
+        HubUnavailable: offline mode, no network, or the data set is missing, private or gated.
+        UserError: the data set is there but cannot be read, for want of the split, say.
+    """
+    probe(hub)
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # the transport's base error
+
+    where = f"hub data set {hub}"
+    try:
+        if file is None:
+            rows = load_dataset(hub, config, split=split, streaming=True)
+        else:
+            rows = load_dataset(
+                "json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True
+            )
+        return [Record(f"{where}, row {n}", row) for n, row in enumerate(islice(rows, max_rows), start=1)]
+    except (OSError, HTTPError) as error:
+        raise HubUnavailable(_short(error)) from error
+    except (DatasetsError, ValueError, RuntimeError) as error:
+        raise UserError(f"{where}: cannot be read: {_short(error)}") from error
+
+
+def probe(hub: str) -> None:
+    """Ask the hub for the data set's entry, within `PROBE_SECONDS`.
+
+    Raises:
+        HubUnavailable: see `stream`.
+    """
+    if _Reach.lost is not None:
+        raise HubUnavailable(_Reach.lost)
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE:
+        raise HubUnavailable("offline mode (HF_HUB_OFFLINE)")
+    try:
+        _within(PROBE_SECONDS, lambda: HfApi().dataset_info(hub, timeout=REQUEST_SECONDS))
+    except HfHubHTTPError as error:  # the hub answered: this data set is missing, private or gated
+        raise HubUnavailable(_short(error)) from error
+    except Exception as error:
+        # The client's transport errors share no public class across its versions; none is ours to mend.
+        _Reach.lost = f"the hub cannot be reached ({_short(error)})"
+        raise HubUnavailable(_Reach.lost) from error
+
+
+def _within(seconds: float, call: Callable[[], Any]) -> None:
+    """Run `call`, giving up after `seconds`; its thread is left behind rather than waited for."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # raised below, in the caller's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    if failures:
+        raise failures[0]
+
+
+def _short(error: Exception) -> str:
+    """The first line of an error's message, or its type where there is none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
