@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tradeoffbounds.config import EstimateConfig as EstimateConfig
     from tradeoffbounds.errors import UserError as UserError
-    from tradeoffbounds.estimate import Estimate as Estimate, estimate as estimate
+    from tradeoffbounds.estimate import Estimate as Estimate
+    from tradeoffbounds.estimate import estimate as estimate
 
 _HOMES = {
     "EstimateConfig": "tradeoffbounds.config",

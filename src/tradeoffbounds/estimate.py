@@ -54,10 +54,10 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         loaded, likelihoods = _teach(config, reader, prompts)  # type: ignore[arg-type]
     for warning in _warnings(loaded):
         say.warn(warning)
-    domains, truncated = reader.read([loaded["alignment"], loaded["proxy"], loaded["capability"]])
+    (alignment, proxy, capability), truncated = reader.read(list(loaded.values()))
     same_source = loaded["alignment"].sha256 == loaded["proxy"].sha256
     result = case_one(
-        *domains, config.penalty, same_source=same_source, likelihoods=likelihoods,
+        alignment, proxy, capability, config.penalty, same_source=same_source, likelihoods=likelihoods,
         confidence=config.confidence, seed=config.seed, progress=say.step,
     )  # fmt: skip
     record: dict[str, Any] = {

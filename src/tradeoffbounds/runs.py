@@ -39,9 +39,7 @@ def open_run_folder(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise UserError(
-            f"cannot write results to {path}: {error.strerror or error}; choose another --out"
-        ) from error
+        raise UserError(f"cannot write results to {path}: {error.strerror or error}; choose another --out") from error
     return path
 
 
@@ -91,7 +89,7 @@ def content_hash(*parts: Any) -> str:
 
 def environment(device: str, dtype: str) -> dict[str, Any]:
     """Versions and hardware, for the record."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in _RECORDED:
         try:
             versions[name] = importlib.metadata.version(name)

@@ -61,8 +61,8 @@ def _three_tables(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.n
 def union(cases: tuple[tuple[FiniteProblem, float], ...]) -> tuple[FiniteProblem, float, np.ndarray]:
     """Many problems as one: the prompts side by side, unused responses added where Y is smaller.
 
-    With D_f = (D_f,i) / N, D̂ = (λ_i D̂_i) / Σλ and λ = Σλ / N, every prompt keeps its w, and the objective is
-    the mean of the objectives. Also returns the number of the problem that each prompt belongs to.
+    With D_f = (D_f,i) / N, D̂ = (λ_i D̂_i) / Σλ and λ = Σλ / N, every prompt keeps its w, and the objective
+    is the mean of the objectives. Also returns the number of the problem that each prompt belongs to.
     """
     problems, penalties = zip(*cases, strict=True)
     widest = max(p.mu.shape[1] for p in problems)
@@ -72,8 +72,8 @@ def union(cases: tuple[tuple[FiniteProblem, float], ...]) -> tuple[FiniteProblem
         return np.concatenate([np.pad(t, ((0, 0), (0, widest - t.shape[1]))) for t in tables])
 
     def side_by_side(name: str, weights: np.ndarray) -> np.ndarray:
-        rows = [weight * getattr(p, name) for weight, p in zip(weights / weights.sum(), problems, strict=True)]
-        return np.concatenate(rows)
+        shares = weights / weights.sum()
+        return np.concatenate([share * getattr(p, name) for share, p in zip(shares, problems, strict=True)])
 
     even, penalties = np.ones(len(problems)), np.array(penalties)
     joined = FiniteProblem(

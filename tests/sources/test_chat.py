@@ -145,9 +145,7 @@ def test_exactly_enough_room_is_no_truncation(make):
 
 
 def test_no_room_for_the_template_is_an_error(make):
-    with pytest.raises(
-        UserError, match=r"max_tokens = 8 is too small: the chat template of tiny takes \d+ tokens"
-    ):
+    with pytest.raises(UserError, match=r"max_tokens = 8 is too small: the chat template of tiny takes \d+ tokens"):
         render(make(CHATML), "x", "y", max_tokens=8)
     with pytest.raises(UserError, match="max_tokens must be at least 1; got 0"):
         render(make(CHATML), "x", max_tokens=0)

@@ -81,9 +81,7 @@ def test_a_folder_without_the_file_is_an_error_that_lists_what_it_has(tmp_path, 
     write(tmp_path / "alpaca.jsonl", "own", 20)
     (tmp_path / "gsm8k.csv").write_text("question,answer\n")
     (tmp_path / "hex-phi.csv").write_text("x\n")
-    with pytest.raises(
-        UserError, match=r"has no dolly \(dolly.jsonl, .*registered names it has: alpaca, gsm8k$"
-    ):
+    with pytest.raises(UserError, match=r"has no dolly \(dolly.jsonl, .*registered names it has: alpaca, gsm8k$"):
         load_source("dolly", role="proxy", data_dir=tmp_path)
     assert not network.asked
 
@@ -117,12 +115,8 @@ def test_a_path_that_is_not_there_is_no_unknown_name():
 
 def test_too_few_rows_names_the_counts(tmp_path):
     path = write(tmp_path / "mine.jsonl", "own", 19)
-    path.write_text(
-        path.read_text() + "\n" + json.dumps({"prompt": "own prompt 0", "response": "own response 0"})
-    )
-    message = (
-        r"mine.jsonl has 19 usable rows \(dropped: 1 duplicates, 0 empty prompt, .*at least 20 are needed"
-    )
+    path.write_text(path.read_text() + "\n" + json.dumps({"prompt": "own prompt 0", "response": "own response 0"}))
+    message = r"mine.jsonl has 19 usable rows \(dropped: 1 duplicates, 0 empty prompt, .*at least 20 are needed"
     with pytest.raises(UserError, match=message):
         load_source(path, role="alignment")
     assert len(load_source(path, role="alignment", min_rows=19).rows) == 19
@@ -256,9 +250,7 @@ def test_a_stand_in_can_be_asked_for_by_name():
 
 @pytest.mark.parametrize("spec", ["alpacca", "bundled:cood"])
 def test_an_unknown_name_gets_near_ones_and_the_list(spec):
-    with pytest.raises(
-        UserError, match=r"did you mean (alpaca|bundled:code).*Registered: orca, .*bundled:arithmetic"
-    ):
+    with pytest.raises(UserError, match=r"did you mean (alpaca|bundled:code).*Registered: orca, .*bundled:arithmetic"):
         load_source(spec, role="proxy")
 
 
@@ -269,7 +261,5 @@ def test_evaluation_sets_belong_to_the_audit(spec):
 
 
 def test_an_unknown_role_is_refused():
-    with pytest.raises(
-        UserError, match="unknown role 'safety'; expected one of: alignment, proxy, capability"
-    ):
+    with pytest.raises(UserError, match="unknown role 'safety'; expected one of: alignment, proxy, capability"):
         load_source("alpaca", role="safety")

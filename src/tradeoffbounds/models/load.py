@@ -96,5 +96,5 @@ def _cpu_multiplies_bfloat16() -> bool:
     import torch
 
     # Absent from older torch, where float32 is the safe choice.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

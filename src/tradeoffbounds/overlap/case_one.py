@@ -16,7 +16,14 @@ from tradeoffbounds.overlap.domain import Domain
 from tradeoffbounds.overlap.learning_curve import LearningCurve, learning_curve
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods, exact_gaps
 from tradeoffbounds.overlap.safety_gap import (
-    ALIGNMENT, PROXY, SATURATES, SafetyTerms, ThreeWay, safety_curve, safety_terms, three_way,
+    ALIGNMENT,
+    PROXY,
+    SATURATES,
+    SafetyTerms,
+    ThreeWay,
+    safety_curve,
+    safety_terms,
+    three_way,
 )  # fmt: skip
 from tradeoffbounds.overlap.trade_off import Curve, LogRatios, curves, log_ratios
 
@@ -55,9 +62,7 @@ class CaseOne:
 
     def curves_at(self, penalties: Sequence[float]) -> dict[str, Curve]:
         """The four brackets at any penalties, without fitting again."""
-        return _all_curves(
-            self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed
-        )
+        return _all_curves(self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed)
 
 
 def case_one(
@@ -101,9 +106,7 @@ def case_one(
     for certificate in certificates:
         gaps = None if likelihoods is None else exact_gaps(likelihoods, certificate.penalty, confidence=confidence)
         terms = None if to_alignment is None else safety_terms(to_alignment, certificate.penalty, seed=seed)
-        rows.append(
-            (certificate.penalty, _at_penalty(certificate, at, ratios, terms, overlap, gaps, confidence))
-        )
+        rows.append((certificate.penalty, _at_penalty(certificate, at, ratios, terms, overlap, gaps, confidence)))
     return CaseOne(
         ratios, to_alignment, held_out, learning, likelihoods, overlap, rows,
         _all_curves(ratios, to_alignment, learning, GRID, confidence, seed),
@@ -241,8 +244,8 @@ def _theorem2(
         overlap = np.abs(prompts) < limit
         value = float((sign * (pairs - prompts) * overlap).mean())
         return Bound(
-            max(value, 0.0), "estimated", method="plug-in", assumptions=("calibrated-prompts", "calibrated-responses", "iid"),
-            theorem=name, status=SATURATES,
+            max(value, 0.0), "estimated", method="plug-in", theorem=name, status=SATURATES,
+            assumptions=("calibrated-prompts", "calibrated-responses", "iid"),
         )  # fmt: skip
 
     to_capability = divergence(ratios.proxy_pairs, ratios.proxy_prompts, -1.0, "sum_O D_hat KL(mu_hat|mu_f)")

@@ -17,7 +17,7 @@ from tradeoffbounds.bounds import classifier_bound
 from tradeoffbounds.bounds.bound import Bound
 from tradeoffbounds.bounds.classifier_bound import LossFunction
 from tradeoffbounds.bounds.confidence import betting_upper, empirical_bernstein
-from tradeoffbounds.overlap.classifiers import fit_stack, take
+from tradeoffbounds.overlap.classifiers import cross_fitted, fit_stack, take
 from tradeoffbounds.overlap.domain import Domain, mix, shares_prompts
 
 Array = np.ndarray
@@ -53,8 +53,10 @@ def hold_out(first: Domain, second: Domain, *, seed: int) -> HeldOut:
     trained_on = np.random.default_rng(seed).permutation(distinct)[: len(distinct) // 2]
     train = np.isin(mixed.groups, trained_on)
     labels, test = mixed.labels[train], mixed.labels[~train]
-    stack, out_of_fold = fit_stack(take(mixed.prompts, np.flatnonzero(train)), labels, mixed.groups[train], seed=seed)
+    seen, groups = take(mixed.prompts, np.flatnonzero(train)), mixed.groups[train]
+    stack = fit_stack(seen, labels, groups, seed=seed)
     held_out = stack.log_posteriors(take(mixed.prompts, np.flatnonzero(~train)))
+    out_of_fold = cross_fitted(seen, labels, groups, seed=seed)
     choose, report = (each[:, 0] - each[:, 1] for each in (out_of_fold, held_out))
     return HeldOut(report[test == 0], report[test == 1], (choose[labels == 0], choose[labels == 1]))
 
@@ -112,8 +114,9 @@ def _log_loss(held_out: HeldOut, penalty: float, confidence: float) -> Bound:
         for rows, width in zip((losses.capability, losses.proxy), widths, strict=True)
     ]
     low, high = (sum(pair) for pair in zip(*ends, strict=True))
+    value = min(losses.value, trivial)
     return Bound(
-        losses.value, "estimated", "upper", interval=(max(0.0, min(low, losses.value)), max(losses.value, min(high, trivial))),
+        value, "estimated", "upper", interval=(min(max(low, 0.0), value), max(min(high, trivial), value)),
         confidence=confidence, method="empirical-bernstein on held-out rows", assumptions=_ASSUMPTIONS,
         theorem="classifier bound",
     )  # fmt: skip

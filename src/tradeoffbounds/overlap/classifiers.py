@@ -49,10 +49,8 @@ class Stack:
         return _at_equal_priors(self.stacker.predict_log_proba(np.hstack(scores)), self.log_priors)
 
 
-def fit_stack(
-    views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[Array, " n"], *, seed: int
-) -> tuple[Stack, Float[Array, "n k"]]:
-    """Fit on all rows; also return the out-of-fold log-posteriors of these rows (for choosing, not for reporting).
+def fit_stack(views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[Array, " n"], *, seed: int) -> Stack:
+    """Fit on all rows.
 
     Args:
         views: name -> features of the n rows.
@@ -67,23 +65,25 @@ def fit_stack(
         features = featuriser.fit_transform(view)
         scores.append(_columns(cross_val_predict(member, features, labels, cv=splits, method="decision_function")))
         members[name] = featuriser, member.fit(features, labels)
-    stacked = np.hstack(scores)
-    stacker = LogisticRegression(C=1.0)
-    out_of_fold = cross_val_predict(stacker, stacked, labels, cv=splits, method="predict_log_proba")
-    log_priors = np.log(np.bincount(labels) / len(labels))
-    return Stack(members, stacker.fit(stacked, labels), log_priors), _at_equal_priors(out_of_fold, log_priors)
+    stacker = LogisticRegression(C=1.0).fit(np.hstack(scores), labels)
+    return Stack(members, stacker, np.log(np.bincount(labels) / len(labels)))
 
 
 def cross_fitted(
-    views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[Array, " n"], *, seed: int
+    views: Mapping[str, View],
+    labels: Int[Array, " n"],
+    groups: Int[Array, " n"],
+    *,
+    seed: int,
+    folds: int = OUTER_FOLDS,
 ) -> Float[Array, "n k"]:
     """Log-posteriors at equal priors of every row, from stacks that never saw its group.
 
     They are held to ±log n: n rows cannot show a ratio beyond about n.
     """
     result = np.zeros((len(labels), int(labels.max()) + 1))
-    for train, test in _splits(labels, groups, OUTER_FOLDS, seed):
-        stack, _ = fit_stack(take(views, train), labels[train], groups[train], seed=seed)
+    for train, test in _splits(labels, groups, folds, seed):
+        stack = fit_stack(take(views, train), labels[train], groups[train], seed=seed)
         result[test] = stack.log_posteriors(take(views, test))
     return clip_log_ratios(result, float(np.log(len(labels))))
 

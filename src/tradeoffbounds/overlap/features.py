@@ -11,6 +11,7 @@ import numpy as np
 
 from tradeoffbounds.models import hidden_states, response_scores
 from tradeoffbounds.models.load import Placement, load_model, load_tokenizer, model_id
+from tradeoffbounds.overlap.classifiers import View
 from tradeoffbounds.overlap.domain import Domain, prompt_groups
 from tradeoffbounds.runs import atomic_path, cache_dir, content_hash
 from tradeoffbounds.sources import Source, check_chat_template, render_all, template_sha256
@@ -72,7 +73,7 @@ class Reader:
             lambda model, on_batch: vars(hidden_states.pooled_states(model, texts, on_batch=on_batch)),
         )  # fmt: skip
         responses = [row.response for row in source.rows]
-        pairs = {
+        pairs: dict[str, View] = {
             "states": states["responses"],
             "words": responses,
             "length": np.log([[len(response), response.count("\n") + 1] for response in responses]),
@@ -82,7 +83,7 @@ class Reader:
                 "scores", source, texts, response_scores.DEPTHS,
                 lambda model, on_batch: {"scores": response_scores.response_scores(model, texts, on_batch=on_batch)},
             )["scores"]  # fmt: skip
-        prompts = {"states": states["prompts"], "words": [row.prompt for row in source.rows]}
+        prompts: dict[str, View] = {"states": states["prompts"], "words": [row.prompt for row in source.rows]}
         return Domain(prompts, pairs, groups)
 
     def _cached(
@@ -101,6 +102,6 @@ class Reader:
         if not path.is_file():
             arrays = compute(self.model, lambda done: self.progress(f"reading {source.name}", done, len(texts)))
             with atomic_path(path) as temporary:
-                np.savez(temporary, **arrays)
+                np.savez(temporary, allow_pickle=False, **arrays)
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)

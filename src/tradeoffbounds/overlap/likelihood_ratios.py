@@ -47,9 +47,7 @@ def exact_gaps(likelihoods: Likelihoods, penalty: float, *, confidence: float) -
 def _log_ratio(log_likelihoods: Array, own: int, penalty: float) -> Array:
     """log of own source over P_λ, one entry a row."""
     prompt_logits = np.zeros(len(log_likelihoods))
-    return log_likelihoods[:, own] - log_mixture(
-        log_likelihoods[:, 2], log_likelihoods[:, 1], prompt_logits, penalty
-    )
+    return log_likelihoods[:, own] - log_mixture(log_likelihoods[:, 2], log_likelihoods[:, 1], prompt_logits, penalty)
 
 
 def _mean(rows: Array, confidence: float, name: str) -> Bound:

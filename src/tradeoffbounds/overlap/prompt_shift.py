@@ -20,12 +20,14 @@ def tv_lower_bound(held_out: HeldOut, confidence: float) -> Bound:
     The two rates have Clopper-Pearson limits, each at half of the error.
     """
     level = 1 - (1 - confidence) / 2
-    (k, n), (l, m) = ((int((rows > 0).sum()), len(rows)) for rows in (held_out.first, held_out.second))
-    first, second = clopper_pearson(k, n, level), clopper_pearson(l, m, level)
+    first, second = (
+        clopper_pearson(int((rows > 0).sum()), len(rows), level) for rows in (held_out.first, held_out.second)
+    )
     low, high = max(0.0, first[0] - second[1]), max(0.0, first[1] - second[0])
     return Bound(
         low, "certified", "lower", PROBABILITY, interval=(low, min(1.0, high)), confidence=confidence,
-        method="clopper-pearson on held-out rows", assumptions=("iid",), theorem="total variation of prompts, lower bound",
+        method="clopper-pearson on held-out rows", assumptions=("iid",),
+        theorem="total variation of prompts, lower bound",
     )  # fmt: skip
 
 
@@ -36,9 +38,9 @@ def tv_estimate(first: Float[Array, " n"], second: Float[Array, " m"], confidenc
         distances = np.abs(2 * expit(rows) - 1)[:, None]
         value += float(distances.mean()) / 2
         replicates.append(bootstrap_means(distances, resamples=_RESAMPLES, seed=seed + i)[:, 0] / 2)
-    low, high = percentile_interval(replicates[0] + replicates[1], confidence)
+    low, high = (float(end) for end in percentile_interval(replicates[0] + replicates[1], confidence))
     return Bound(
-        value, "estimated", "value", PROBABILITY, interval=(float(min(low, value)), float(max(high, value))),
+        value, "estimated", "value", PROBABILITY, interval=(min(low, value), max(high, value)),
         confidence=confidence, method="bootstrap", assumptions=("calibrated-prompts", "iid"),
         theorem="total variation of prompts",
     )  # fmt: skip
@@ -65,9 +67,11 @@ def kl_lower_bound(
     indices = [
         resample_indices(len(rows), resamples=_RESAMPLES, seed=seed + i) for i, rows in enumerate((first, second))
     ]
-    low, high = percentile_interval(bound(first[indices[0]], second[indices[1]]), confidence)
+    replicates = bound(first[indices[0]], second[indices[1]])
+    low, high = (max(float(end), 0.0) for end in percentile_interval(replicates, confidence))
+    value = max(value, 0.0)
     return Bound(
-        max(value, 0.0), "estimated", "lower", NATS, interval=(max(0.0, float(min(low, value))), max(0.0, float(max(high, value)))),
-        confidence=confidence, method="bootstrap", assumptions=("iid",), theorem=f"Donsker-Varadhan, {what}",
+        value, "estimated", "lower", NATS, interval=(min(low, value), max(high, value)), confidence=confidence,
+        method="bootstrap", assumptions=("iid",), theorem=f"Donsker-Varadhan, {what}",
         status=f"saturates near log n = {np.log(min(len(first), len(second))):.1f} nats",
     )  # fmt: skip

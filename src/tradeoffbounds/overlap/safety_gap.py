@@ -5,9 +5,9 @@ With t_a = log dμ D / dμ̂ D̂ and t_f = log dμ_f D_f / dμ̂ D̂ on pairs, a
     log μ̂(y|x)/P_λ(y|x) = log(e^{t_f(x)} + λ) - log(e^{t_f(x,y)} + λ)
     log μ(y|x)/μ̂(y|x)   = t_a(x,y) - t_a(x)
 
-Only the differences G_f and Ĝ_s have upper bounds from samples. KL(μ|μ̂) has none: where the two are easy
-to tell apart, the log-ratios saturate near log n. So the lower end here is a Donsker-Varadhan
-bound that rests on a calibrated prompt classifier, and the upper end is an estimate that says what it misses.
+G_f and Ĝ_s have upper bounds from samples. KL(μ|μ̂) has none: where the two are easy to tell apart, the log-ratios
+saturate near log n. So the lower end here is a Donsker-Varadhan bound that rests on a calibrated prompt
+classifier, and what stands in the place of an upper end is an estimate of Theorem 1's refined sum, no bound.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def three_way(alignment: Domain, proxy: Domain, capability: Domain, *, seed: int
 
     def ratio(source: int) -> dict[int, tuple[Array, Array]]:
         differences = [each[:, source] - each[:, PROXY] for each in (prompts, pairs)]
-        return {row: tuple(d[mixed.labels == row] for d in differences) for row in range(3)}  # type: ignore[misc]
+        return {row: tuple(d[mixed.labels == row] for d in differences) for row in range(3)}
 
     return ThreeWay(ratio(ALIGNMENT), ratio(CAPABILITY))
 
@@ -140,7 +140,7 @@ def safety_terms(ratios: ThreeWay, penalty: float, *, seed: int) -> SafetyTerms:
 
 
 def safety_curve(ratios: ThreeWay, penalties: Sequence[float], *, confidence: float, seed: int) -> Curve:
-    """The bracket of G_s(P_λ). Neither end is a bound in the strict sense; see the module's first lines."""
+    """Lower end of G_s(P_λ), and as ``upper`` the estimate of Theorem 1, refined (``upper_is_bound`` is False)."""
     terms = [safety_terms(ratios, penalty, seed=seed) for penalty in penalties]
     low, _ = percentile_interval(np.stack([t.gap_lower[1:] for t in terms], axis=1), confidence)
     _, high = percentile_interval(np.stack([t.gap_upper[1:] for t in terms], axis=1), confidence)
@@ -153,4 +153,5 @@ def safety_curve(ratios: ThreeWay, penalties: Sequence[float], *, confidence: fl
         band=(np.minimum(low, lower), np.maximum(high, upper)),
         confidence=confidence,
         lower_is_bound=False,
+        upper_is_bound=False,
     )

@@ -62,7 +62,8 @@ def _gaps(record: Record) -> Table:
         table.add_column(heading, justify="right")
     for row in record["loss_constraint"]:
         cells = [
-            number(row["predicted"][name], interval=True) for name in ("safety_gap", "proxy_gap", "capability_gap", "total")
+            number(row["predicted"][name], interval=True)
+            for name in ("safety_gap", "proxy_gap", "capability_gap", "total")
         ]
         if exact:
             cells.append(number(row["exact"]["total"], interval=True))

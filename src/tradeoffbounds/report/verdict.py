@@ -68,7 +68,7 @@ def _cost(record: Record) -> str:
     share = high / trivial_total(row["penalty"])
     size = "small" if share < _SMALL else "near the largest possible" if share > _LARGE else "moderate"
     return (
-        f"At lambda = {row['penalty']:g} the two losses together cost between {low:.3g} and {high:.3g} nats a response "
+        f"At lambda = {row['penalty']:g} both losses together cost between {low:.3g} and {high:.3g} nats a response "
         f"({record['config']['confidence']:.0%} band of the bracket), {size}: at most {share:.0%} of what any two data "
         f"sets could cost. The pair classifier sees {total['value']:.3g}"
         + (
@@ -87,20 +87,24 @@ def _learning(record: Record) -> str:
 
 def _safety(record: Record) -> str:
     row = _reference(record)
-    gap = row["predicted"]["safety_gap"]
+    gap, refined = row["predicted"]["safety_gap"], row["theorem1"]["refined"]
     low, high = gap["interval"]
-    if "same-source" in row["theorem1"]["refined"]["assumptions"]:
+    if "same-source" in refined["assumptions"]:
         return (
-            f"Alignment and proxy are the same data, so the safety gap is the proxy gap: {low:.3g} to {high:.3g} nats a "
-            f"response, that is, an aligned answer becomes on average at most {math.exp(high):.2f} times less likely."
+            f"Alignment and proxy are the same data, so the safety gap is the proxy gap: {low:.3g} to {high:.3g} nats "
+            f"a response. An aligned answer becomes, in the geometric mean, at most {math.exp(high):.2f} times less "
+            "likely."
         )
     terms = row["theorem1"]["terms"]
     mismatch, prompts = terms["refined_response_kl"]["value"], terms["refined_prompt_cost"]["value"]
-    dominant = "the proxy answers differently" if mismatch > prompts else "the fine-tuning prompts overlap the safety prompts"
+    dominant = (
+        "the proxy answers differently" if mismatch > prompts else "the fine-tuning prompts overlap the safety prompts"
+    )
     return (
-        f"True safety gap: estimated between {low:.3g} and {high:.3g} nats a response. Of Theorem 1's refined sum, "
-        f"{mismatch:.3g} comes from how differently the proxy answers (at least: {mismatch:.3g} is known only from "
-        f"below) and {prompts:.3g} from prompt overlap; so what dominates is that {dominant}."
+        f"True safety gap: {gap['value']:.3g} nats a response and more are seen (at least {low:.3g}). Theorem 1, refined, "
+        f"is estimated at {refined['value']:.3g}: {mismatch:.3g} from how differently the proxy answers, known only "
+        f"from below, and {prompts:.3g} from prompt overlap. What dominates is that {dominant}. No finite upper bound: "
+        "samples cannot bound how far the proxy's answers are from the alignment data's."
     )
 
 
@@ -114,7 +118,9 @@ def _certificates(record: Record) -> str:
             f"{total['value']:.3g} nats a response; more rows or less similar prompts would be needed."
         )
     others = ", ".join(
-        f"{name.replace('_', ' ')} <= {bound['value']:.3g}" for name, bound in row["certificate"].items() if name != "total"
+        f"{name.replace('_', ' ')} <= {bound['value']:.3g}"
+        for name, bound in row["certificate"].items()
+        if name != "total"
     )
     return (
         f"Certified at {level} and lambda = {row['penalty']:g}: total <= {total['value']:.3g} nats a response "
@@ -129,7 +135,9 @@ def _advice(record: Record) -> list[str]:
     if "same-source" not in refined["assumptions"]:
         terms = row["theorem1"]["terms"]
         if terms["refined_response_kl"]["value"] > terms["refined_prompt_cost"]["value"]:
-            advice.append("To lower the safety gap, change the proxy (answers closer to the alignment data), not lambda.")
+            advice.append(
+                "To lower the safety gap, change the proxy (answers closer to the alignment data), not lambda."
+            )
         else:
             advice.append("To lower the safety gap, raise lambda, or take capability data whose prompts overlap less.")
     elif row["predicted"]["total"]["interval"][1] > _SMALL * trivial_total(row["penalty"]):
@@ -151,15 +159,18 @@ def _inverted(answer: Record) -> list[str]:
     sentences = []
     if start["estimated"] is None:
         sentences.append(
-            f"No lambda up to {answer['searched'][1]:g} keeps the estimated safety gap under {limit:g}: its floor with this "
-            f"proxy is {answer['floor']:.3g}."
+            f"No lambda up to {answer['searched'][1]:g} keeps the estimated safety gap under {limit:g}: "
+            f"its floor with this proxy is {answer['floor']:.3g}."
         )
     else:
-        sentences.append(f"The estimated safety gap stays under {limit:g} nats a response from lambda = {start['estimated']:.3g} on.")
+        sentences.append(
+            f"The estimated safety gap stays under {limit:g} nats a response from lambda = {start['estimated']:.3g} on."
+        )
     if start["certified_proxy_gap"] is None:
         sentences.append(f"No lambda is certified to keep the {answer['certificate_covers']} under {limit:g}.")
     else:
         sentences.append(
-            f"The {answer['certificate_covers']} is certified under {limit:g} from lambda = {start['certified_proxy_gap']:.3g} on."
+            f"The {answer['certificate_covers']} is certified under {limit:g} "
+            f"from lambda = {start['certified_proxy_gap']:.3g} on."
         )
     return sentences

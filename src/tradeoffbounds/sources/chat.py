@@ -109,9 +109,7 @@ def template_sha256(tokenizer: PreTrainedTokenizerBase, system_prompt: str | Non
 class _Renderer:
     """`render` with what does not depend on the row worked out once: the text around the prompt."""
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, system_prompt: str | None, max_tokens: int
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, system_prompt: str | None, max_tokens: int) -> None:
         check_chat_template(tokenizer)
         if not tokenizer.is_fast:
             raise UserError(f"tokenizer of {_name(tokenizer)} gives no offsets; use the fast tokenizer")
@@ -174,9 +172,7 @@ class _Renderer:
         if response is not None:
             messages.append({"role": "assistant", "content": response})
         try:
-            text = self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=response is None
-            )
+            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=response is None)
         except TemplateError as error:
             hint = "refuses a system prompt, so call without one" if self._system else "cannot be rendered"
             raise self._unusable(f"{hint} ({error})") from error

@@ -128,8 +128,7 @@ def _message(record: Record, column: str, message: object) -> tuple[str, str]:
                 content = _checked(record.where, f"{column}.{content_key}", message[content_key])
                 return _ROLES.get(role, role), content
     raise UserError(
-        f"{record.where}: a message of {column!r} must have role and content, or from and value; "
-        f"got {_kind(message)}"
+        f"{record.where}: a message of {column!r} must have role and content, or from and value; got {_kind(message)}"
     )
 
 
@@ -147,9 +146,7 @@ def _checked(where: str, column: str, value: object) -> str:
         value.encode()
     except UnicodeEncodeError:
         # JSON can spell half of a surrogate pair, which no tokenizer takes.
-        raise UserError(
-            f"{where}: {column!r} holds half of a surrogate pair; write the character whole"
-        ) from None
+        raise UserError(f"{where}: {column!r} holds half of a surrogate pair; write the character whole") from None
     return value
 
 

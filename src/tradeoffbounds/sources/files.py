@@ -88,9 +88,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
             raise UserError(f"{path}: not a Parquet file, or not the whole of one")
     from datasets import load_dataset
 
-    with (
-        tempfile.TemporaryDirectory() as cache
-    ):  # streaming copies nothing, yet `datasets` leaves a lock file
+    with tempfile.TemporaryDirectory() as cache:  # streaming copies nothing, yet `datasets` leaves a lock file
         try:
             # `datasets` takes a pattern, so brackets in a file's name have to be escaped.
             table = load_dataset(

@@ -55,9 +55,7 @@ def stream(
         if file is None:
             rows = load_dataset(hub, config, split=split, streaming=True)
         else:
-            rows = load_dataset(
-                "json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True
-            )
+            rows = load_dataset("json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True)
         return [Record(f"{where}, row {n}", row) for n, row in enumerate(islice(rows, max_rows), start=1)]
     except (OSError, HTTPError) as error:
         raise HubUnavailable(_short(error)) from error

@@ -38,9 +38,7 @@ class Source:
     stand_in_for: str | None = None
 
     @classmethod
-    def from_rows(
-        cls, name: str, origin: Origin, rows: Iterable[Row], *, stand_in_for: str | None = None
-    ) -> Source:
+    def from_rows(cls, name: str, origin: Origin, rows: Iterable[Row], *, stand_in_for: str | None = None) -> Source:
         """A source of the distinct, non-empty ones among `rows`, in the order given."""
         kept, dropped = deduplicate(rows)
         return cls(name, origin, kept, content_sha256(kept), dropped, stand_in_for)
