@@ -36,7 +36,7 @@ setup: $(INSTALLED) ## Make .venv and install the package with its development t
 estimate: $(MODEL_INSTALLED) ## Bound what fine-tuning the embedded model may cost
 	$(VENV_PYTHON) -m tradeoffbounds.estimate --proxy alpaca-gpt4 $(ARGS)
 
-test: $(INSTALLED) ## Run the tests
+test: $(MODEL_INSTALLED) ## Run the tests
 	$(VENV_PYTHON) -m pytest $(ARGS)
 
 check: $(INSTALLED) ## Lint, formatting and types

@@ -81,9 +81,7 @@ class Twin:
             [p * q for p, row in zip(prompts, responses, strict=True) for q in row]
             for prompts, responses in zip(z_x, (self.mu_f, self.mu_hat), strict=True)
         ]
-        given_x, given_xy = (
-            entropy([*a, *b]) - entropy(mixture(mpf(1), a, mpf(1), b)) for a, b in (z_x, z_xy)
-        )
+        given_x, given_xy = (entropy([*a, *b]) - entropy(mixture(mpf(1), a, mpf(1), b)) for a, b in (z_x, z_xy))
         return (1 + self.penalty) * (given_x - given_xy)
 
     @property
@@ -112,9 +110,7 @@ class Twin:
 
     def _theorem1_paper(self, proxy_gap: mpf) -> mpf:
         largest_kl = max(
-            kl(p, q)
-            for d, s, p, q in zip(self.D, self.D_hat, self.mu, self.policy, strict=True)
-            if d > 0 or s > 0
+            kl(p, q) for d, s, p, q in zip(self.D, self.D_hat, self.mu, self.policy, strict=True) if d > 0 or s > 0
         )
         largest_log_ratio = max(
             abs(log(s / p)) if s > 0 and p > 0 else inf

@@ -81,9 +81,7 @@ def test_units_do_not_mix():
         exact(1.0, unit=NATS) + exact(1.0, unit=PROBABILITY)
 
 
-@pytest.mark.parametrize(
-    "operation", [lambda b: b + 1.0, lambda b: 1.0 + b, lambda b: b - 1.0, lambda b: b * b]
-)
+@pytest.mark.parametrize("operation", [lambda b: b + 1.0, lambda b: 1.0 + b, lambda b: b - 1.0, lambda b: b * b])
 def test_naked_numbers_and_products_of_bounds_are_refused(unchecked_shapes, operation):
     with pytest.raises(TypeError):
         operation(exact(1.0))
@@ -189,9 +187,7 @@ def test_tightest_refuses_lower_bounds_and_nothing():
 
 
 def test_json_of_infinity_is_null_and_says_so():
-    bound = Bound(
-        math.inf, "certified", "upper", interval=(0.0, math.inf), assumptions=("A1",), status="vacuous"
-    )
+    bound = Bound(math.inf, "certified", "upper", interval=(0.0, math.inf), assumptions=("A1",), status="vacuous")
     record = json.loads(json.dumps(bound.to_json(), allow_nan=False))
     assert record["value"] is None
     assert record["infinite"] is True
@@ -207,8 +203,8 @@ def test_json_of_a_bound_carries_all_that_a_reader_needs():
     }  # fmt: skip
 
 
-# Random expressions: ("leaf", Bound), ("neg" | "named" | "estimate", e), ("times", e, factor), ("+" | "-", e, e),
-# ("tightest", [e, ...]).
+# Random expressions: ("leaf", Bound), ("neg" | "named" | "estimate", e), ("times", e, factor),
+# ("+" | "-", e, e), ("tightest", [e, ...]).
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([math.inf, -math.inf, 0.0])
 leaves = st.builds(
     lambda value, kind, side, assumption, confidence: (

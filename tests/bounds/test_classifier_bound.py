@@ -108,9 +108,7 @@ def test_a_pair_classifier_bounds_each_gap_from_below(rng, penalty):
         capability_gap, proxy_gap = gaps(problem, penalty)
         to_capability, to_proxy = prompt_terms(problem, penalty)
         for logits, is_right in ((right, True), (right + rng.normal(scale=2.0, size=right.shape), False)):
-            capability = to_capability - on_pairs(
-                problem, classifier_bound.capability_losses, logits, penalty
-            )
+            capability = to_capability - on_pairs(problem, classifier_bound.capability_losses, logits, penalty)
             proxy = to_proxy - on_pairs(problem, classifier_bound.proxy_losses, logits, penalty)
             assert close_above(capability_gap, capability)
             assert close_above(proxy_gap, proxy)

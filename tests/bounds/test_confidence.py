@@ -48,9 +48,7 @@ def test_empirical_bernstein_covers_the_mean(rng, name, n):
 def test_betting_covers_the_mean_and_stays_in_range(rng, name, n):
     sample, mean = DISTRIBUTIONS[name]
     low, high = -3.0, 5.0
-    limits = np.array(
-        [betting_upper(low + (high - low) * rows, low, high, 0.8) for rows in sample(rng, (400, n))]
-    )
+    limits = np.array([betting_upper(low + (high - low) * rows, low, high, 0.8) for rows in sample(rng, (400, n))])
     missed = limits < low + (high - low) * mean - 1e-9
     assert missed.mean() <= most_misses(0.2, 400)
     assert limits.max() <= high
@@ -104,9 +102,7 @@ def test_betting_is_tighter_than_bernstein_for_few_rows_near_the_low_end(rng, n)
         assert rows.mean() < betting_upper(rows, 0.0, 20.0, 0.95) < bernstein
 
 
-@pytest.mark.parametrize(
-    ("rows", "low", "high"), [([0.5], 0.0, 1.0), ([0.5, 0.5], 1.0, 1.0), ([0.5, 0.5], 1.0, 0.0)]
-)
+@pytest.mark.parametrize(("rows", "low", "high"), [([0.5], 0.0, 1.0), ([0.5, 0.5], 1.0, 1.0), ([0.5, 0.5], 1.0, 0.0)])
 def test_betting_refuses_one_row_or_an_empty_range(rows, low, high):
     with pytest.raises(ValueError, match="betting_upper needs 2 rows and high > low"):
         betting_upper(np.array(rows), low, high, 0.95)
@@ -148,9 +144,7 @@ def test_bootstrap_means_repeat_with_their_seed_and_centre_on_the_mean(rng):
     np.testing.assert_array_equal(replicates, bootstrap_means(rows, resamples=2000, seed=7))
     assert not np.array_equal(replicates, bootstrap_means(rows, resamples=2000, seed=8))
     error = rows.std(axis=0) / math.sqrt(500)
-    np.testing.assert_array_less(
-        np.abs(replicates.mean(axis=0) - rows.mean(axis=0)), 4 * error / math.sqrt(2000)
-    )
+    np.testing.assert_array_less(np.abs(replicates.mean(axis=0) - rows.mean(axis=0)), 4 * error / math.sqrt(2000))
     np.testing.assert_allclose(replicates.std(axis=0), error, rtol=0.1)
 
 

@@ -31,14 +31,10 @@ def test_bounds_import_no_model_no_torch_and_no_data_set():
         "above = {name for name in ours if name not in inside and not name.startswith(inside[1])}\n"
         "assert not above, above\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "function", THEOREMS, ids=lambda function: f"{function.__module__}.{function.__name__}"
-)
+@pytest.mark.parametrize("function", THEOREMS, ids=lambda function: f"{function.__module__}.{function.__name__}")
 def test_every_theorem_states_itself(function):
     assert "=" in (inspect.getdoc(function) or "")  # "<=" is one, too

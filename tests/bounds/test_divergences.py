@@ -26,9 +26,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 @pytest.fixture
 def pairs(rng):
     """Many p and q along the first axis, with zeros and point masses."""
-    return [
-        (random_distributions(rng, (5, y)), random_distributions(rng, (5, y))) for y in (1, 2, 3, 6, 40) * 40
-    ]
+    return [(random_distributions(rng, (5, y)), random_distributions(rng, (5, y))) for y in (1, 2, 3, 6, 40) * 40]
 
 
 def test_kl_is_scipy_entropy(pairs):
@@ -41,9 +39,7 @@ def test_kl_of_near_equal_distributions_keeps_its_digits(rng):
         p = rng.dirichlet(np.full(5, 5.0))
         q = (1 - step) * p + step / 5
         # The same doubles, taken as exact: unnormalised sums need the two correcting terms.
-        exact = mpmath.fsum(
-            mpf(a) * mpmath.log(mpf(a) / mpf(b)) - mpf(a) + mpf(b) for a, b in zip(p, q, strict=True)
-        )
+        exact = mpmath.fsum(mpf(a) * mpmath.log(mpf(a) / mpf(b)) - mpf(a) + mpf(b) for a, b in zip(p, q, strict=True))
         assert kl(p, q) == pytest.approx(float(exact), rel=1e-6, abs=0)
 
 
@@ -73,9 +69,7 @@ def test_total_variation_of_disjoint_distributions_is_one():
 
 def test_even_jensen_shannon_is_scipys_distance_squared(pairs):
     for p, q in pairs:
-        np.testing.assert_allclose(
-            jensen_shannon(p, q), jensenshannon(p, q, axis=-1) ** 2, rtol=1e-9, atol=1e-15
-        )
+        np.testing.assert_allclose(jensen_shannon(p, q), jensenshannon(p, q, axis=-1) ** 2, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("weight", [1e-8, 0.1, 0.5, 0.999])
@@ -109,9 +103,7 @@ def test_conditional_mutual_information_is_the_difference_of_entropies(rng):
         joint = random_distributions(rng, (z * x * y,)).reshape(z, x, y)
         z_given_x = entropy(joint.sum(axis=2).ravel()) - entropy(joint.sum(axis=(0, 2)))
         z_given_pair = entropy(joint.ravel()) - entropy(joint.sum(axis=0).ravel())
-        assert conditional_mutual_information(joint) == pytest.approx(
-            z_given_x - z_given_pair, rel=1e-9, abs=1e-14
-        )
+        assert conditional_mutual_information(joint) == pytest.approx(z_given_x - z_given_pair, rel=1e-9, abs=1e-14)
 
 
 def test_conditional_mutual_information_of_independent_tables_is_zero(rng):

@@ -29,9 +29,7 @@ def table(unchecked_shapes):
     for problem, penalty in random_cases(10_000):
         checked = finite_bounds.case_one(problem, penalty)
         violations += [
-            (problem, penalty, name)
-            for name, check in checked.items()
-            if not check.holds or math.isnan(check.quantity)
+            (problem, penalty, name) for name, check in checked.items() if not check.holds or math.isnan(check.quantity)
         ]
         capability, proxy = problem.optimal_gaps(penalty)
         policy = random_policy(rng, problem, floor=rng.choice([0.0, 0.1]))

@@ -87,8 +87,10 @@ def test_paper_bound_breaks_when_a_constant_is_understated(understated):
     assert theorem1.paper(**arguments).value < 0.99 * gap
 
 
-def test_a_policy_that_excludes_a_safe_response_gets_infinity_and_the_reason():
-    problem = one_prompt([0.5, 0.5], [0.4, 0.6])
+@pytest.mark.parametrize("mu", [[0.5, 0.5], [1.0, 0.0]])
+@pytest.mark.parametrize("mu_hat", [[0.4, 0.6], [0.0, 1.0]])
+def test_a_policy_that_excludes_a_safe_response_gets_infinity_and_the_reason(mu, mu_hat):
+    problem = one_prompt(mu, mu_hat)
     bound = finite_bounds.theorem1_paper(problem, np.array([[1.0, 0.0]]))
     assert bound.value == math.inf
     assert bound.status == "vacuous: A1 fails, no finite B and C"

@@ -47,12 +47,8 @@ def test_bayes_terms_average_to_the_gaps_of_the_closed_form(rng, penalty):
     pairs = prompts + np.log(mu_f / mu_hat).ravel()
     capability = (D_f[:, None] * mu_f).ravel() @ theorem4.capability_gap(pairs, prompts, penalty)
     proxy = (D_hat[:, None] * mu_hat).ravel() @ theorem4.proxy_gap(pairs, prompts, penalty)
-    assert capability == pytest.approx(
-        np.sum(D_f[:, None] * mu_f * np.log(mu_f / policy)), rel=1e-9, abs=1e-14
-    )
-    assert proxy == pytest.approx(
-        np.sum(D_hat[:, None] * mu_hat * np.log(mu_hat / policy)), rel=1e-9, abs=1e-14
-    )
+    assert capability == pytest.approx(np.sum(D_f[:, None] * mu_f * np.log(mu_f / policy)), rel=1e-9, abs=1e-14)
+    assert proxy == pytest.approx(np.sum(D_hat[:, None] * mu_hat * np.log(mu_hat / policy)), rel=1e-9, abs=1e-14)
 
 
 def test_log_mixture_is_the_log_of_the_pointwise_optimum():
@@ -62,9 +58,7 @@ def test_log_mixture_is_the_log_of_the_pointwise_optimum():
         with np.errstate(divide="ignore"):
             log_f, log_hat = np.log(problem.mu_f), np.log(problem.mu_hat)
             logits = np.log(problem.D_f[on]) - np.log(problem.D_hat[on])
-        expected = [
-            float(mpmath.log(p)) if p > 0 else -math.inf for row in np.array(twin.policy)[on] for p in row
-        ]
+        expected = [float(mpmath.log(p)) if p > 0 else -math.inf for row in np.array(twin.policy)[on] for p in row]
         logits = np.repeat(logits, log_f.shape[1])
         ours = theorem4.log_mixture(log_f[on].ravel(), log_hat[on].ravel(), logits, penalty)
         np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)

@@ -182,9 +182,8 @@ def tightest(bounds: Iterable[Bound], theorem: str) -> Bound:
     best = min(candidates, key=lambda bound: bound.value)
     doubt = sum(1.0 - bound.confidence for bound in candidates if bound.confidence is not None)
     confidence = None if best.confidence is None else max(0.0, 1.0 - doubt)
-    return replace(
-        best, side="upper", confidence=confidence, theorem=f"{theorem} = {best.theorem}" if best.theorem else theorem
-    )
+    name = f"{theorem} = {best.theorem}" if best.theorem else theorem
+    return replace(best, side="upper", confidence=confidence, theorem=name)
 
 
 def weakest(*kinds: Kind) -> Kind:
@@ -196,7 +195,7 @@ def _common_side(first: Side, second: Side) -> Side:
     if "value" in (first, second):
         return second if first == "value" else first
     if first != second:
-        raise TypeError("an upper and a lower bound do not add up to a bound; say `as_estimate` if you mean it")
+        raise TypeError("an upper and a lower bound do not add up to a bound; say `as_estimate` if meant")
     return first
 
 

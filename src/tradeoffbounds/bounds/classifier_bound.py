@@ -85,7 +85,9 @@ def proxy_losses(
     )
 
 
-def loss_ranges(loss: LossFunction, clip: float, penalty: float) -> tuple[tuple[float, float], tuple[float, float]]:
+def loss_ranges(
+    loss: LossFunction, clip: float, penalty: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Smallest and largest term per capability row and per proxy row when |logit| <= ``clip``.
 
     Every loss is monotone in the logit, so the two ends are enough.
@@ -99,7 +101,7 @@ def loss_ranges(loss: LossFunction, clip: float, penalty: float) -> tuple[tuple[
 
 
 def trivial_total(penalty: float) -> float:
-    """(1+λ) h(1/(1+λ)) = log(1+λ) + λ log(1+1/λ): the bound of the constant classifier, known without data."""
+    """(1+λ) h(1/(1+λ)) = log(1+λ) + λ log(1+1/λ): the constant classifier's bound, known without data."""
     return trivial_capability(penalty) + penalty * trivial_proxy(penalty)
 
 

@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 
 
 def empirical_bernstein(rows: Float[Array, " n"], width: float, confidence: float) -> tuple[float, float]:
-    """Mean ± sqrt(2 V log(2/α) / n) + 7 R log(2/α) / (3 (n-1)), valid for every n (Maurer and Pontil 2009, Thm 4).
+    """Mean ± sqrt(2 V log(2/α) / n) + 7 R log(2/α) / (3 (n-1)), for every n (Maurer and Pontil 2009, Thm 4).
 
     Args:
         rows: independent terms in an interval of length ``width`` = R, known before looking at them.

@@ -47,7 +47,8 @@ class FiniteProblem:
             if not np.all(np.isfinite(table)) or np.any(table < 0):
                 raise ValueError(f"`{field.name}` must hold finite probabilities >= 0")
             if np.any(np.abs(table.sum(axis=-1) - 1) > 1e-9):
-                raise ValueError(f"`{field.name}` must sum to 1 along its last axis, got {table.sum(axis=-1)}")
+                sums = table.sum(axis=-1)
+                raise ValueError(f"`{field.name}` must sum to 1 along its last axis, got {sums}")
             object.__setattr__(self, field.name, table)
 
     def prompt_logits(self, penalty: float) -> Float[Array, " x"]:

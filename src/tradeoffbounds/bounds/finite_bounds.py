@@ -77,15 +77,15 @@ def minimum_by_information(problem: FiniteProblem, penalty: float) -> float:
 def capability_gap_by_bayes(problem: FiniteProblem, penalty: float) -> float:
     """G_f(P_λ) = E_f[log r(x,y) - log a(x)] from the posteriors of the joint table."""
     pair_logits, prompt_logits = _posterior_logits(problem)
-    terms = theorem4.capability_gap(pair_logits.ravel(), prompt_logits.ravel(), penalty).reshape(pair_logits.shape)
-    return expectation((problem.D_f[:, None] * problem.mu_f).ravel(), terms.ravel())
+    terms = theorem4.capability_gap(pair_logits.ravel(), prompt_logits.ravel(), penalty)
+    return expectation((problem.D_f[:, None] * problem.mu_f).ravel(), terms)
 
 
 def proxy_gap_by_bayes(problem: FiniteProblem, penalty: float) -> float:
     """Ĝ_s(P_λ) = E_ŝ[log(1-r(x,y)) - log(1-a(x))] from the posteriors of the joint table."""
     pair_logits, prompt_logits = _posterior_logits(problem)
-    terms = theorem4.proxy_gap(pair_logits.ravel(), prompt_logits.ravel(), penalty).reshape(pair_logits.shape)
-    return expectation((problem.D_hat[:, None] * problem.mu_hat).ravel(), terms.ravel())
+    terms = theorem4.proxy_gap(pair_logits.ravel(), prompt_logits.ravel(), penalty)
+    return expectation((problem.D_hat[:, None] * problem.mu_hat).ravel(), terms)
 
 
 def _theorem1_paper(problem: FiniteProblem, policy: Policy, proxy_gap: Bound) -> Bound:
@@ -95,7 +95,8 @@ def _theorem1_paper(problem: FiniteProblem, policy: Policy, proxy_gap: Bound) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratios = np.abs(np.log(problem.mu_hat) - np.log(policy))
     # 0/0 inside a support is an infinite KL(mu|P) already; count it as infinite, not as absent.
-    largest_log_ratio = np.max(np.where(np.isnan(log_ratios), np.inf, log_ratios), where=supports, initial=0.0)
+    log_ratios = np.where(np.isnan(log_ratios), np.inf, log_ratios)
+    largest_log_ratio = np.max(log_ratios, where=supports, initial=0.0)
     return theorem1.paper(
         proxy_gap=proxy_gap,
         largest_kl=exact(float(largest_kl)),

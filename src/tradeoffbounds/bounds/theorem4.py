@@ -34,7 +34,8 @@ def capability_gap(
 ) -> Float[Array, " n"]:
     r"""G_f(P_λ) = E_f[log r(x,y) - log a(x)]: one term per capability row, nats; their mean is the gap."""
     with np.errstate(invalid="ignore"):  # rows of probability 0 in a table may give inf - inf
-        return prior_shift(pair_logits, penalty, "capability") - prior_shift(prompt_logits, penalty, "capability")
+        posterior, prior = (prior_shift(logits, penalty, "capability") for logits in (pair_logits, prompt_logits))
+        return posterior - prior
 
 
 def proxy_gap(
