@@ -24,4 +24,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    # The module `estimate` is callable itself, so that the name means the same however it was imported first.
+    return home if name == "estimate" else getattr(home, name)

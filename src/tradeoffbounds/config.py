@@ -14,6 +14,8 @@ from tradeoffbounds.errors import UserError
 #: A source may be the model itself under a system prompt: ``system:You are a careful assistant.``
 TEACHER_PREFIX = "system:"
 _MIN_SAMPLES = 20
+#: scikit-learn's limit is 2**32 - 1, and some steps add a little to the seed.
+_MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ class EstimateConfig:
             raise UserError(f"--max-tokens must be at least 16, got {self.max_tokens}")
         if self.teacher_tokens < 1:
             raise UserError(f"--teacher-tokens must be at least 1, got {self.teacher_tokens}")
-        if self.max_safety_gap is not None and not self.max_safety_gap > 0:
-            raise UserError(f"--max-safety-gap must be > 0 nats a response, got {self.max_safety_gap}")
+        if self.max_safety_gap is not None and not (self.max_safety_gap > 0 and math.isfinite(self.max_safety_gap)):
+            raise UserError(f"--max-safety-gap must be finite and > 0 nats a response, got {self.max_safety_gap}")
+        if not 0 <= self.seed <= _MAX_SEED:
+            raise UserError(f"--seed must be between 0 and {_MAX_SEED}, got {self.seed}")
         teachers = [source.startswith(TEACHER_PREFIX) for source in self.sources.values()]
         if any(teachers) and not all(teachers):
             raise UserError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
@@ -39,6 +41,8 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
     """
     say = reporter or Reporter(quiet=True)
+    if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
+        config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
     folder = open_run_folder(config.out)
     check_model(config.model)
     loaded = None if config.is_teacher else _load_sources(config)
@@ -52,7 +56,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     likelihoods: Likelihoods | None = None
     if loaded is None:
         loaded, likelihoods = _teach(config, reader, prompts)  # type: ignore[arg-type]
-    for warning in _warnings(loaded):
+    for warning in _warnings(loaded | ({} if prompts is None else {"prompts": prompts})):
         say.warn(warning)
     (alignment, proxy, capability), truncated = reader.read(list(loaded.values()))
     same_source = loaded["alignment"].sha256 == loaded["proxy"].sha256
@@ -67,7 +71,9 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         "sources": {
             role: source.describe() | {"truncated": cut}
             for (role, source), cut in zip(loaded.items(), truncated, strict=True)
-        },
+        }
+        # What a system: source asks may itself be a stand-in.
+        | ({} if prompts is None else {"prompts": prompts.describe() | {"truncated": 0}}),
         **case_one_record(result),
         # Case II, a radius around the aligned parameters, needs the curvature of both losses.
         "parameter_constraint": None,
@@ -127,9 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     reporter = Reporter(quiet=False)
     try:
-        config = tyro.cli(EstimateConfig, prog="python -m tradeoffbounds.estimate", args=arguments)
-        if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
-            config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
+        # The partial lets the UserErrors of EstimateConfig through, which tyro would frame for a class.
+        config = tyro.cli(partial(EstimateConfig), prog="python -m tradeoffbounds.estimate", args=arguments)
         reporter = Reporter(quiet=config.quiet)
         with reporter:
             result = estimate(config, reporter)
@@ -142,6 +147,15 @@ def main(arguments: list[str] | None = None) -> int:
         print_estimate(result.record, result.folder)
     return 0
 
+
+class _CallableModule(ModuleType):
+    """`tradeoffbounds.estimate` names this module and, for the Python API, the function in it: one object is both."""
+
+    def __call__(self, config: EstimateConfig, reporter: Reporter | None = None) -> Estimate:
+        return estimate(config, reporter)
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,6 +17,7 @@ from tradeoffbounds.bounds.bound import (
     PROBABILITY,
     Bound,
     exact,
+    product,
     tightest,
     weakest,
 )
@@ -271,3 +272,20 @@ def test_no_arithmetic_strengthens_a_claim(expression):
     assert not math.isnan(bound.value)
     assert bound.interval is None or not any(map(math.isnan, bound.interval))
     json.dumps(bound.to_json(), allow_nan=False)
+
+
+def test_product_multiplies_values_and_intervals_and_keeps_the_weaker_kind():
+    size = Bound(2.0, "estimated", interval=(1.0, 3.0), confidence=0.95, assumptions=("A1",))
+    share = Bound(0.5, "certified", "upper", PROBABILITY, interval=(0.4, 0.6), confidence=0.9)
+    result = product(size, share, "B TV")
+    assert (result.value, result.interval) == (1.0, pytest.approx((0.4, 1.8)))
+    assert (result.kind, result.side, result.unit, result.theorem) == ("estimated", "upper", size.unit, "B TV")
+    assert result.confidence == pytest.approx(0.85)
+    assert result.assumptions == ("A1",)
+
+
+def test_product_refuses_negative_factors_and_opposite_sides():
+    with pytest.raises(ValueError, match=">= 0"):
+        product(exact(-1.0), exact(1.0), "")
+    with pytest.raises(TypeError, match="upper and a lower"):
+        product(exact(1.0, side="upper"), exact(1.0, side="lower"), "")

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import rel_entr
 
 from tradeoffbounds.bounds import finite_bounds, theorem1
-from tradeoffbounds.bounds.bound import Bound, exact
+from tradeoffbounds.bounds.bound import PROBABILITY, Bound, exact
 from tradeoffbounds.bounds.finite import FiniteProblem
 
 from .random_problems import random_cases, random_policy
@@ -77,10 +77,10 @@ def test_paper_bound_breaks_when_a_constant_is_understated(understated):
     arguments = {
         "proxy_gap": exact(problem.proxy_gap(policy)),
         "largest_kl": exact(rel_entr(problem.mu, policy).sum(axis=1).max()),
-        "prompt_tv": problem.prompt_tv(),
+        "prompt_tv": exact(problem.prompt_tv(), unit=PROBABILITY),
         "response_kl": exact(rel_entr(problem.mu, problem.mu_hat).sum()),
         "largest_log_ratio": exact(np.abs(np.log(problem.mu_hat / policy)).max()),
-        "response_tv": 0.5 * np.abs(problem.mu - problem.mu_hat)[0].sum(),
+        "response_tv": exact(0.5 * np.abs(problem.mu - problem.mu_hat)[0].sum(), unit=PROBABILITY),
     }
     assert theorem1.paper(**arguments).value == pytest.approx(gap, rel=1e-12)
     arguments[understated] = arguments[understated] * 0.9
@@ -99,14 +99,16 @@ def test_a_policy_that_excludes_a_safe_response_gets_infinity_and_the_reason(mu,
 def test_an_infinite_constant_is_vacuous_even_where_its_factor_is_zero():
     ok, infinite = exact(1.0), exact(math.inf)
     for b, c in ((infinite, ok), (ok, infinite)):
-        bound = theorem1.paper(ok, b, 0.0, ok, c, 0.0)
+        bound = theorem1.paper(ok, b, exact(0.0, unit=PROBABILITY), ok, c, exact(0.0, unit=PROBABILITY))
         assert bound.value == math.inf
         assert bound.status.startswith("vacuous")
 
 
 def test_an_estimated_constant_makes_the_bound_an_estimate():
     estimate = Bound(1.0, "estimated", assumptions=("A1", "iid"))
-    bound = theorem1.paper(exact(0.1), estimate, 0.2, exact(0.1), exact(1.0), 0.1)
+    bound = theorem1.paper(
+        exact(0.1), estimate, exact(0.2, unit=PROBABILITY), exact(0.1), exact(1.0), exact(0.1, unit=PROBABILITY)
+    )
     assert (bound.kind, bound.side, bound.assumptions) == ("estimated", "upper", ("A1", "iid"))
     assert bound.value == pytest.approx(0.1 + 0.2 + 0.1 + 0.2)
 

@@ -6,7 +6,7 @@ import pytest
 from tradeoffbounds.bounds.finite import FiniteProblem
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods, exact_gaps
 
-PENALTIES = (1e-6, 0.3, 1.0, 1e6)
+PENALTIES = (0.1, 0.3, 1.0, 10.0)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def _likelihoods(problem, n):
 
     def rows(own):
         x = rng.choice(4, size=n, p=problem.D)
-        y = np.array([rng.choice(6, p=own[i]) for i in x])
+        y = (own[x].cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
         return np.column_stack([np.log(table[x, y]) for table in tables])
 
     return Likelihoods(*(rows(table) for table in tables))
@@ -31,7 +31,7 @@ def _likelihoods(problem, n):
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_sampled_gaps_cover_the_enumerated_ones(problem, penalty):
-    gaps = exact_gaps(_likelihoods(problem, 4000), penalty, confidence=0.999)
+    gaps = exact_gaps(_likelihoods(problem, 50_000), penalty, confidence=0.999)
     policy = problem.optimal_policy(penalty)
     capability, proxy = problem.optimal_gaps(penalty)
     exact = {
@@ -42,3 +42,13 @@ def test_sampled_gaps_cover_the_enumerated_ones(problem, penalty):
         low, high = gaps[name].interval
         assert low - 1e-12 <= truth <= high + 1e-12, name
         assert gaps[name].kind == "predicted"
+
+
+def test_extreme_penalties_reach_their_limits(problem):
+    """λ -> 0: the capability gap vanishes; λ -> inf: the proxy gap does, and the capability gap is KL(μ_f|μ̂)."""
+    likelihoods = _likelihoods(problem, 4000)
+    tiny, huge = (exact_gaps(likelihoods, penalty, confidence=0.95) for penalty in (1e-6, 1e6))
+    assert abs(tiny["capability_gap"].value) < 1e-5
+    assert abs(huge["proxy_gap"].value) < 1e-5
+    divergence = (likelihoods.capability[:, 2] - likelihoods.capability[:, 1]).mean()
+    assert huge["capability_gap"].value == pytest.approx(divergence, rel=1e-4)

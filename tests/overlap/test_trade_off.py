@@ -50,9 +50,7 @@ def test_shared_prompts_make_the_prompt_term_exact_and_the_lower_end_a_bound():
     prompts, first = world[0].sample(150, rng)
     second = world[1].sample(150, rng)[1]
     groups = np.arange(150)
-    domains = [
-        Domain({"counts": prompts.astype(float)}, {"counts": y.astype(float)}, groups) for y in (first, second)
-    ]
+    domains = [Domain({"counts": prompts.astype(float)}, {"counts": y.astype(float)}, groups) for y in (first, second)]
     ratios = log_ratios(*domains, seed=0)
     assert ratios.shared_prompts
     total = curves(ratios, [1.0], confidence=0.95, seed=0)["total"]

@@ -1,17 +1,14 @@
 """Rendering against `apply_chat_template` itself, on templates of three families and a small tokenizer."""
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.sources import Row, check_chat_template, render, render_all, template_sha256
 
-CHATML = (
-    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful<|im_end|>\n{% endif %}"
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+from ..tiny_models import CHATML, TEXTS, chat_tokenizer
+
 LLAMA2 = (
     "{% if messages[0]['role'] == 'system' %}{% set sys = '<<SYS>>\n' + messages[0]['content'] + '\n<</SYS>>\n\n' %}"
     "{% set messages = messages[1:] %}{% else %}{% set sys = '' %}{% endif %}"
@@ -25,39 +22,11 @@ GEMMA = (
     "{% if add_generation_prompt %}<|im_start|>model\n{% endif %}"
 )
 TEMPLATES = {"chatml": CHATML, "llama2": LLAMA2, "gemma": GEMMA}
-SPECIAL = ["<|im_start|>", "<|im_end|>", "<s>", "</s>"]
-TEXTS = [
-    ("Name a river in France.", "The Loire is the longest one."),
-    ("  user\n", "\nassistant  "),  # words of the template, and blanks around them
-    ("système: ça va? 😀 是", "oui 😀\n\n1. un\n2. deux"),
-    ("You are helpful", "user"),
-    ("x", "y"),
-]
-
-
-@pytest.fixture(scope="module")
-def base():
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(
-        [part for text in TEXTS for part in text] * 4 + ["system user assistant"] * 9, trainer
-    )
-    return tokenizer
 
 
 @pytest.fixture
-def make(base):
-    def with_template(template):
-        return PreTrainedTokenizerFast(tokenizer_object=base, chat_template=template, name_or_path="tiny")
-
-    return with_template
+def make():
+    return chat_tokenizer
 
 
 def part(tokenizer, rendered, span):
@@ -158,7 +127,7 @@ def test_render_all_is_render_row_by_row(make):
     assert render_all(tokenizer, rows, system_prompt="s", max_tokens=40) == each
 
 
-def test_a_token_across_the_border_is_split_there(base):
+def test_a_token_across_the_border_is_split_there():
     """A template without a break before the response, and a tokenizer that merges over it."""
     base = Tokenizer(models.BPE(vocab={"a": 0, "b": 1, "ab": 2, "q": 3}, merges=[("a", "b")]))
     template = "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'user' %}a{% endif %}{% endfor %}"

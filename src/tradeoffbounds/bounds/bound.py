@@ -168,6 +168,21 @@ def exact(value: float, theorem: str = "", *, side: Side = "value", unit: str = 
     return Bound(value, "certified", side=side, unit=unit, theorem=theorem)
 
 
+def product(first: Bound, second: Bound, theorem: str) -> Bound:
+    """The product of two quantities >= 0, in the unit of the first: weaker kind, common side, as for a sum.
+
+    Raises:
+        ValueError: a value or an interval reaches below 0, where sides would flip.
+    """
+    (low_1, high_1), (low_2, high_2) = (b.interval or (b.value, b.value) for b in (first, second))
+    if min(first.value, second.value, low_1, low_2) < 0:
+        raise ValueError(f"a product needs quantities >= 0, got {first.value} and {second.value}")
+    # Kind, side, level, assumptions and status combine as in a sum.
+    combined = first + replace(second, unit=first.unit)
+    interval = None if combined.interval is None else (low_1 * low_2, high_1 * high_2)
+    return replace(combined, value=first.value * second.value, interval=interval, theorem=theorem)
+
+
 def tightest(bounds: Iterable[Bound], theorem: str) -> Bound:
     """The smallest of several upper bounds on one quantity, keeping its own kind and assumptions.
 

@@ -53,9 +53,7 @@ class RowLosses:
 LossFunction = Callable[[Array, Array, float], RowLosses]
 
 
-def total_losses(
-    capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float
-) -> RowLosses:
+def total_losses(capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float) -> RowLosses:
     """Terms of G_f(P_λ) + λ Ĝ_s(P_λ) <= E_{D_f}[log 1/q] + λ E_{D̂}[log 1/(1-q)]."""
     return RowLosses(
         capability=-prior_shift(capability_logits, penalty, "capability"),
@@ -74,9 +72,7 @@ def capability_losses(
     )
 
 
-def proxy_losses(
-    capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float
-) -> RowLosses:
+def proxy_losses(capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float) -> RowLosses:
     """Terms of Ĝ_s(P_λ) <= E_{D̂}[log 1/(1-w)] <= E_{D̂}[log 1/(1-q) - q] + (1/λ) E_{D_f}[1-q]."""
     false_alarm = expit(proxy_logits - np.log(penalty))
     return RowLosses(
@@ -85,9 +81,7 @@ def proxy_losses(
     )
 
 
-def loss_ranges(
-    loss: LossFunction, clip: float, penalty: float
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def loss_ranges(loss: LossFunction, clip: float, penalty: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Smallest and largest term per capability row and per proxy row when |logit| <= ``clip``.
 
     Every loss is monotone in the logit, so the two ends are enough.

@@ -77,7 +77,7 @@ def bootstrap_means(rows: Float[Array, "n k"], *, resamples: int, seed: int) -> 
 
 
 def percentile_interval(
-    replicates: Float[Array, b *k], confidence: float
+    replicates: Float[Array, b * k], confidence: float
 ) -> tuple[Float[Array, "*k"], Float[Array, "*k"]]:
     """The central ``confidence`` share of bootstrap replicates, along the first axis."""
     tail = (1 - confidence) / 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradeoffbounds.bounds import theorem1, theorem2, theorem4
-from tradeoffbounds.bounds.bound import Bound, exact
+from tradeoffbounds.bounds.bound import PROBABILITY, Bound, exact
 from tradeoffbounds.bounds.divergences import conditional_mutual_information, kl, total_variation
 from tradeoffbounds.bounds.finite import Array, FiniteProblem, Policy, expectation
 
@@ -100,10 +100,10 @@ def _theorem1_paper(problem: FiniteProblem, policy: Policy, proxy_gap: Bound) ->
     return theorem1.paper(
         proxy_gap=proxy_gap,
         largest_kl=exact(float(largest_kl)),
-        prompt_tv=problem.prompt_tv(),
+        prompt_tv=exact(problem.prompt_tv(), unit=PROBABILITY),
         response_kl=exact(expectation(problem.D_hat, kl(problem.mu, problem.mu_hat))),
         largest_log_ratio=exact(float(largest_log_ratio)),
-        response_tv=expectation(problem.D_hat, total_variation(problem.mu, problem.mu_hat)),
+        response_tv=exact(expectation(problem.D_hat, total_variation(problem.mu, problem.mu_hat)), unit=PROBABILITY),
     )
 
 
@@ -130,4 +130,3 @@ def _posterior_logits(problem: FiniteProblem) -> tuple[Array, Array]:
         prompt = (np.log(problem.D_f) - np.log(problem.D_hat))[:, None]
         pair = prompt + np.log(problem.mu_f) - np.log(problem.mu_hat)
     return pair, np.broadcast_to(prompt, pair.shape)
-

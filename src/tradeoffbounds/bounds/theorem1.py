@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tradeoffbounds.bounds.bound import Bound
+from tradeoffbounds.bounds.bound import Bound, product
 from tradeoffbounds.bounds.divergences import kl
 from tradeoffbounds.bounds.finite import FiniteProblem, Policy, expectation
 
@@ -19,10 +19,10 @@ from tradeoffbounds.bounds.finite import FiniteProblem, Policy, expectation
 def paper(
     proxy_gap: Bound,
     largest_kl: Bound,
-    prompt_tv: float,
+    prompt_tv: Bound,
     response_kl: Bound,
     largest_log_ratio: Bound,
-    response_tv: float,
+    response_tv: Bound,
 ) -> Bound:
     r"""G_s(P) <= Ĝ_s(P) + B TV(D, D̂) + E_{x~D̂}[ KL(μ(x)|μ̂(x)) + 2 C TV(μ(x), μ̂(x)) ].
 
@@ -44,7 +44,9 @@ def paper(
             math.inf, "certified", "upper", assumptions=("A1",), theorem="theorem 1, paper",
             status="vacuous: A1 fails, no finite B and C",
         )  # fmt: skip
-    total = proxy_gap + largest_kl * prompt_tv + response_kl + largest_log_ratio * (2 * response_tv)
+    prompt_shift = product(largest_kl, prompt_tv, "B TV(D, D_hat)")
+    response_shift = product(largest_log_ratio * 2.0, response_tv, "2 C E TV(mu, mu_hat)")
+    total = proxy_gap + prompt_shift + response_kl + response_shift
     return total.named("theorem 1, paper", "A1", side="upper")
 
 

@@ -64,9 +64,7 @@ def refined(
     return tightest(variants, "theorem 2, refined")
 
 
-def proxy_gap(
-    penalty: float, proxy_divergence: Bound, capability_divergence: Bound, prompt_cost: Bound
-) -> Bound:
+def proxy_gap(penalty: float, proxy_divergence: Bound, capability_divergence: Bound, prompt_cost: Bound) -> Bound:
     r"""Ĝ_s(P_λ) <= min{ (1/λ) Σ_O D_f KL(μ_f|μ̂), Σ_O D̂ KL(μ̂|μ_f), E_{x~D̂} log 1/(1-w(x)) }.
 
     Args:

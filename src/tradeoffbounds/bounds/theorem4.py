@@ -38,9 +38,7 @@ def capability_gap(
         return posterior - prior
 
 
-def proxy_gap(
-    pair_logits: Float[Array, " n"], prompt_logits: Float[Array, " n"], penalty: float
-) -> Float[Array, " n"]:
+def proxy_gap(pair_logits: Float[Array, " n"], prompt_logits: Float[Array, " n"], penalty: float) -> Float[Array, " n"]:
     r"""Ĝ_s(P_λ) = E_ŝ[log(1-r(x,y)) - log(1-a(x))]: one term per proxy row, nats."""
     with np.errstate(invalid="ignore"):
         return prior_shift(pair_logits, penalty, "proxy") - prior_shift(prompt_logits, penalty, "proxy")

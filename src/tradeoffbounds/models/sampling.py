@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,13 @@ def sample_responses(
     from transformers import GenerationConfig
 
     end = _end_of_turn(model, tokenizer)
-    # A fresh configuration: the checkpoint's own may carry top-p or a repetition penalty.
     config = GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=max_new_tokens,
         eos_token_id=end, pad_token_id=end[0],
     )  # fmt: skip
     responses: list[list[int]] = [[] for _ in prefixes]
     torch.manual_seed(seed)
-    with torch.inference_mode():
+    with torch.inference_mode(), _generating_by(model, config):
         for batch in batches([len(prefix) + max_new_tokens for prefix in prefixes]):
             ids, mask = pad([prefixes[i] for i in batch], left=True)
             output = model.generate(
@@ -81,6 +81,16 @@ def log_likelihoods(
             if on_batch is not None:
                 on_batch(len(batch))
     return result
+
+
+@contextmanager
+def _generating_by(model: Any, config: Any) -> Iterator[None]:
+    # `generate` completes the configuration it is given from the model's, which may carry a repetition penalty.
+    own, model.generation_config = model.generation_config, config
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _end_of_turn(model: Any, tokenizer: Any) -> list[int]:

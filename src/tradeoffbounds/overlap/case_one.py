@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tradeoffbounds.bounds import theorem1, theorem2
-from tradeoffbounds.bounds.bound import NATS, Bound, exact
+from tradeoffbounds.bounds.bound import NATS, PROBABILITY, Bound, exact, product
 from tradeoffbounds.bounds.confidence import percentile_interval
 from tradeoffbounds.overlap import prompt_shift
 from tradeoffbounds.overlap.certificate import Certificate, HeldOut, certify, hold_out
@@ -147,7 +147,7 @@ def _at_penalty(
         first = _theorem1_same_source(ends["proxy_gap"][1])
         safety_certificate = certificate.proxy_gap.named("classifier bound, safety gap", "same-source")
     else:
-        first = _theorem1(terms, ends["proxy_gap"][1], overlap["tv_prompts"].value, confidence)
+        first = _theorem1(terms, ends["proxy_gap"][1], overlap["tv_prompts"], confidence)
         safety_certificate = None
     certified: Nested = {
         "total": certificate.total,
@@ -189,14 +189,14 @@ def _prediction(curve: Curve, ends: tuple[Bound, Bound], penalty: float) -> Boun
 def _theorem1_same_source(proxy_upper: Bound) -> Nested:
     nothing = replace(exact(0.0), assumptions=("same-source",))
     return {
-        "paper": theorem1.paper(proxy_upper, nothing, 0.0, nothing, nothing, 0.0),
+        "paper": theorem1.paper(proxy_upper, nothing, nothing, nothing, nothing, nothing),
         "refined": theorem1.refined(nothing, proxy_upper),
         "terms": {"proxy_gap": proxy_upper, "prompt_shift": nothing, "response_kl": nothing, "response_shift": nothing},
         "decomposition": {"prompt_shift": nothing, "response_shift": nothing},
     }
 
 
-def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: float, confidence: float) -> Nested:
+def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: Bound, confidence: float) -> Nested:
     def estimate(name: str, replicates: Array, *assumptions: str, status: str = "ok") -> Bound:
         low, high = percentile_interval(replicates[1:], confidence)
         value = float(replicates[0])
@@ -214,15 +214,19 @@ def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: float, confiden
     response_kl = estimate("E_D KL(mu|mu_hat)", terms.response_kl, "calibrated-responses", status=SATURATES)
     on_proxy = estimate("E_D_hat KL(mu|mu_hat)", terms.response_kl_on_proxy, "calibrated-responses", status=SATURATES)
     cost = estimate("E_D log(1 + D_f/(lambda D_hat))", terms.prompt_cost)
+    response_tv = Bound(
+        terms.response_tv, "estimated", unit=PROBABILITY, method="plug-in", theorem="E_D_hat TV(mu, mu_hat)",
+        assumptions=("calibrated-prompts", "calibrated-responses", "iid"),
+    )  # fmt: skip
     big_b, big_c = largest("B", terms.largest_kl), largest("C", terms.largest_log_ratio)
     return {
-        "paper": theorem1.paper(proxy_upper, big_b, prompt_tv, on_proxy, big_c, terms.response_tv),
+        "paper": theorem1.paper(proxy_upper, big_b, prompt_tv, on_proxy, big_c, response_tv),
         "refined": theorem1.refined(response_kl, cost),
         "terms": {
             "proxy_gap": proxy_upper,
-            "prompt_shift": (big_b * prompt_tv).named("B TV(D, D_hat)"),
+            "prompt_shift": product(big_b, prompt_tv, "B TV(D, D_hat)"),
             "response_kl": on_proxy,
-            "response_shift": (big_c * (2 * terms.response_tv)).named("2 C E TV(mu, mu_hat)"),
+            "response_shift": product(big_c * 2.0, response_tv, "2 C E TV(mu, mu_hat)"),
             "refined_response_kl": response_kl,
             "refined_prompt_cost": cost,
         },

@@ -58,14 +58,13 @@ class Reader:
     def read(self, sources: Sequence[Source]) -> tuple[list[Domain], list[int]]:
         """A domain per source, with prompts numbered in common, and how many rows of each were cut."""
         groups = prompt_groups(*([row.prompt for row in source.rows] for source in sources))
-        domains, truncated = [], []
-        for source, numbers in zip(sources, groups, strict=True):
-            texts = render_all(
-                self.tokenizer, source.rows, system_prompt=self.system_prompt, max_tokens=self.max_tokens
-            )
-            domains.append(self._domain(source, texts, numbers))
-            truncated.append(sum(text.truncated for text in texts))
-        return domains, truncated
+        # All of them first: a row that cannot be rendered is refused before any weight is loaded.
+        rendered = [
+            render_all(self.tokenizer, source.rows, system_prompt=self.system_prompt, max_tokens=self.max_tokens)
+            for source in sources
+        ]
+        domains = [self._domain(*each) for each in zip(sources, rendered, groups, strict=True)]
+        return domains, [sum(text.truncated for text in texts) for texts in rendered]
 
     def _domain(self, source: Source, texts: list[Rendered], groups: Array) -> Domain:
         states = self._cached(

@@ -69,7 +69,7 @@ def _cost(record: Record) -> str:
     size = "small" if share < _SMALL else "near the largest possible" if share > _LARGE else "moderate"
     return (
         f"At lambda = {row['penalty']:g} both losses together cost between {low:.3g} and {high:.3g} nats a response "
-        f"({record['config']['confidence']:.0%} band of the bracket), {size}: at most {share:.0%} of what any two data "
+        f"({record['config']['confidence']:.0%} band of the bracket), {size}: at most {share:.1%} of what any two data "
         f"sets could cost. The pair classifier sees {total['value']:.3g}"
         + (
             "."
@@ -92,7 +92,7 @@ def _safety(record: Record) -> str:
     if "same-source" in refined["assumptions"]:
         return (
             f"Alignment and proxy are the same data, so the safety gap is the proxy gap: {low:.3g} to {high:.3g} nats "
-            f"a response. An aligned answer becomes, in the geometric mean, at most {math.exp(high):.2f} times less "
+            f"a response. An aligned answer becomes, in the geometric mean, at most {math.exp(high):.3g} times less "
             "likely."
         )
     terms = row["theorem1"]["terms"]
@@ -101,7 +101,7 @@ def _safety(record: Record) -> str:
         "the proxy answers differently" if mismatch > prompts else "the fine-tuning prompts overlap the safety prompts"
     )
     return (
-        f"True safety gap: {gap['value']:.3g} nats a response and more are seen (at least {low:.3g}). Theorem 1, refined, "
+        f"True safety gap: {gap['value']:.3g} nats a response are seen (at least {low:.3g}). Theorem 1, refined, "
         f"is estimated at {refined['value']:.3g}: {mismatch:.3g} from how differently the proxy answers, known only "
         f"from below, and {prompts:.3g} from prompt overlap. What dominates is that {dominant}. No finite upper bound: "
         "samples cannot bound how far the proxy's answers are from the alignment data's."
