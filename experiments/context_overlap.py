@@ -67,7 +67,7 @@ def run(options: Options, proxy: str, capability: str) -> None:
 
 
 def draw(records: dict[str, dict[str, Any]]) -> None:
-    """Left: log-loss, certificate and trivial bound at λ = 1. Right: the bracket of the total over λ."""
+    """Left: log-loss, certificate and trivial bound at λ = 1. Right: the upper end of the total over λ."""
     at_one = {name: next(r for r in record["loss_constraint"] if r["penalty"] == 1) for name, record in records.items()}
     points = {name: row["classifier_bound"]["value"] for name, row in at_one.items()}
     ratio = min(points["alpaca"], points["alpaca-gpt4"]) / max(points["code-gpt4"], points["gsm8k"])
@@ -94,20 +94,12 @@ def draw(records: dict[str, dict[str, Any]]) -> None:
     log_axis(left.xaxis, 0.003, 2.5)
     for name, record in records.items():
         curves = record["curves"]
-        right.fill_between(
-            curves["penalties"],
-            curves["total"]["lower"],
-            curves["total"]["upper"],
-            color=COLOURS[name],
-            alpha=0.25,
-            lw=0,
-        )
-        right.plot(curves["penalties"], curves["total"]["upper"], color=COLOURS[name], label=name)
+        right.plot(curves["penalties"], curves["total"]["upper"], color=COLOURS[name], lw=2, label=name)
     first = next(iter(records.values()))["curves"]
     right.plot(
         first["penalties"], first["trivial"]["total"], color=GREY, linestyle="--", lw=1, label="known without data"
     )
-    panel_style(right, "upper end (line) and bracket (shade)", y="both losses, nats/response")
+    panel_style(right, "upper end of both losses, estimated", y="both losses, nats/response")
     log_axis(right.xaxis, 1e-3, 1e3)
     log_axis(right.yaxis, 1e-3, 10)
     right.legend(frameon=False, fontsize=TEXT, loc="upper left")

@@ -78,6 +78,9 @@ class EstimateConfig:
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything. Raises UserError."""
+        object.__setattr__(self, "out", Path(self.out))
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", Path(self.data_dir))
         penalties = tuple(float(penalty) for penalty in self.penalty)
         if not penalties:
             raise UserError("--penalty needs at least one lambda > 0, e.g. --penalty 0.5 1")

@@ -19,7 +19,16 @@ ROWS = [Row("x", "y"), Row("Name a river in France.", "The Loire."), Row("river 
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny_llama().double()
+    """In float64 throughout: Llama's own norm goes through float32, too coarse for a difference."""
+    model = tiny_llama().double()
+
+    def exact(norm):
+        return lambda x: norm.weight * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + norm.variance_epsilon)
+
+    for module in model.modules():
+        if hasattr(module, "variance_epsilon"):
+            module.forward = exact(module)
+    return model
 
 
 @pytest.fixture(scope="module")

@@ -162,5 +162,5 @@ def test_a_bad_file_is_one_clear_error(tmp_path, name, content, message):
 def test_a_directory_and_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="is a directory; give a file"):
         read_records(tmp_path)
-    with pytest.raises(UserError, match="gone.jsonl: no such file"):
+    with pytest.raises(UserError, match=r"gone\.jsonl: no such file"):
         read_records(tmp_path / "gone.jsonl")

@@ -222,7 +222,7 @@ def test_a_hub_that_never_answers_is_given_up(network, monkeypatch):
     forever = threading.Event()
     monkeypatch.setattr(network, "dataset_info", lambda *_, **__: forever.wait())
     monkeypatch.setattr(hub, "PROBE_SECONDS", 0.05)
-    with pytest.raises(hub.HubUnavailable, match="no answer in 0.05 s"):
+    with pytest.raises(hub.HubUnavailable, match=r"no answer in 0\.05 s"):
         hub.probe("owner/name")
     forever.set()
 
@@ -231,7 +231,7 @@ def test_without_stand_ins_the_error_says_what_was_tried():
     message = "orca is not to be had: no data folder was given; the hub cannot be reached .no route to host.; stand-ins"
     with pytest.raises(UserError, match=message):
         load_source("orca", role="alignment", allow_stand_in=False)
-    with pytest.raises(UserError, match="safety-tuned is not to be had: .* it is not on the hub"):
+    with pytest.raises(UserError, match=r"safety-tuned is not to be had: .* it is not on the hub"):
         load_source("safety-tuned", role="alignment", allow_stand_in=False)
 
 
@@ -256,7 +256,7 @@ def test_an_unknown_name_gets_near_ones_and_the_list(spec):
 
 @pytest.mark.parametrize("spec", ["hex-phi", "bbq", "LLM-Tuning-Safety/HEx-PHI"])
 def test_evaluation_sets_belong_to_the_audit(spec):
-    with pytest.raises(UserError, match="alignment source: .* belongs to `python -m tradeoffbounds.audit`"):
+    with pytest.raises(UserError, match=r"alignment source: .* belongs to `python -m tradeoffbounds\.audit`"):
         load_source(spec, role="alignment")
 
 

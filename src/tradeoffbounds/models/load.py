@@ -57,7 +57,8 @@ def load_model(spec: str, placement: Placement) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = _from_pretrained(AutoModelForCausalLM, spec, dtype=getattr(torch, placement.dtype))
+    # Safetensors alone: pickled weights are never read.
+    model = _from_pretrained(AutoModelForCausalLM, spec, dtype=getattr(torch, placement.dtype), use_safetensors=True)
     return model.to(placement.device).eval()
 
 
@@ -81,13 +82,14 @@ def check_model(spec: str) -> None:
 
 
 def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading takes a second or two; the door has bars of its own
     location = str(embedded_folder()) if spec == EMBEDDED else spec
     try:
         return loader.from_pretrained(location, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--model {spec}: {reason}; give `embedded`, a folder or a reachable hub id") from error
 

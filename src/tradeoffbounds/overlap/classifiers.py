@@ -22,12 +22,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 Array = np.ndarray
 View = Array | Sequence[str]
 
 OUTER_FOLDS = 5
 INNER_FOLDS = 3
+#: Hundreds of fits on small matrices: threads inside each cost more than they bring, six times in one trial.
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 #: Principal components kept of a feature view, fewer where there are fewer than four rows for each.
 COMPONENTS = 64
 
@@ -49,6 +52,7 @@ class Stack:
         return _at_equal_priors(self.stacker.predict_log_proba(np.hstack(scores)), self.log_priors)
 
 
+@_one_thread
 def fit_stack(views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[Array, " n"], *, seed: int) -> Stack:
     """Fit on all rows.
 
@@ -69,6 +73,7 @@ def fit_stack(views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[A
     return Stack(members, stacker, np.log(np.bincount(labels) / len(labels)))
 
 
+@_one_thread
 def cross_fitted(
     views: Mapping[str, View],
     labels: Int[Array, " n"],
