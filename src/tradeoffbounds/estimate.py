@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -133,8 +134,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     reporter = Reporter(quiet=False)
     try:
-        # The partial lets the UserErrors of EstimateConfig through, which tyro would frame for a class.
-        config = tyro.cli(partial(EstimateConfig), prog="python -m tradeoffbounds.estimate", args=arguments)
+        config = tyro.cli(
+            partial(EstimateConfig),  # for the class itself tyro would put its UserErrors into a frame
+            prog="python -m tradeoffbounds.estimate",
+            description=inspect.getdoc(EstimateConfig),  # which tyro would take to end before the examples
+            args=arguments,
+        )
         reporter = Reporter(quiet=config.quiet)
         with reporter:
             result = estimate(config, reporter)

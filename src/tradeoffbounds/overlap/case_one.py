@@ -172,14 +172,15 @@ def _at_penalty(
 def _prediction(curve: Curve, ends: tuple[Bound, Bound], penalty: float) -> Bound:
     """The lower end as the best guess, with the whole bracket and its bands as interval.
 
-    Predicted only where the learning curve is flat; before that more rows would still raise it.
+    Predicted only where the learning curve is flat (before that more rows would move it) and where there is an
+    upper end at all.
     """
     low, high = ends
     status = low.status
     if curve.lower_is_bound and not curve.flat:
         status = "the learning curve still rises: more rows would raise this value"
     return Bound(
-        low.value, "predicted" if curve.flat else "estimated", "value",
+        low.value, "predicted" if curve.flat and curve.upper_is_bound else "estimated", "value",
         interval=(low.interval[0], high.interval[1]), confidence=curve.confidence,  # type: ignore[index]
         method="pair classifier; interval: bracket with bootstrap bands",
         assumptions=low.assumptions, theorem=low.theorem.replace(", lower end", ""), status=status,
@@ -227,6 +228,8 @@ def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: Bound, confiden
             "prompt_shift": product(big_b, prompt_tv, "B TV(D, D_hat)"),
             "response_kl": on_proxy,
             "response_shift": product(big_c * 2.0, response_tv, "2 C E TV(mu, mu_hat)"),
+            "B": big_b,
+            "C": big_c,
             "refined_response_kl": response_kl,
             "refined_prompt_cost": cost,
         },

@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from tradeoffbounds.bounds.classifier_bound import trivial_total
 from tradeoffbounds.report.figure_style import (
     BLACK,
     COLOURS,
     GREY,
+    PENALTY,
     SMALL,
     UNIT,
     Record,
@@ -56,30 +58,17 @@ def trade_off_figure(record: Record) -> Figure:
 
 def _finding(record: Record) -> str:
     row = reference(record)
-    certificate = row["certificate"]["total"]
-    known = reference_trivial(record)
-    certified = (
-        f"certified: {number(certificate):.2g}"
-        if certificate.get("status", "ok") == "ok"
-        else "nothing smaller is certified"
-    )
-    share = number(row["bracket"]["total"]["upper"]) / known
+    certificate, upper = row["certificate"]["total"], number(row["bracket"]["total"]["upper"])
+    proved = f"certified: {number(certificate):.2g}" if certificate.get("status", "ok") == "ok" else "nothing certified"
     text = (
-        f"At {'penalty λ'} = {row['penalty']:g} the best trade-off costs at most "
-        f"{number(row['bracket']['total']['upper']):.2g} {UNIT} by estimate ({certified}), "
-        f"{share:.0%} of what any two data sets could cost"
+        f"At {PENALTY} = {row['penalty']:g} the best trade-off costs at most {upper:.2g} {UNIT} by estimate ({proved}), "
+        f"{upper / trivial_total(row['penalty']):.0%} of what any two data sets could cost"
     )
     if same_source(record):
         return text
-    safety = row["bracket"]["safety_gap"]
-    return f"{text}; the true safety gap is put at {number(safety['lower']):.2g} to {number(safety['upper']):.2g}"
-
-
-def reference_trivial(record: Record) -> float:
-    """The bound on the total known without data at the reference penalty, nats/response."""
-    penalty = reference(record)["penalty"]
-    curves = record["curves"]
-    return float(np.exp(np.interp(np.log(penalty), np.log(curves["penalties"]), np.log(curves["trivial"]["total"]))))
+    safety = row["predicted"]["safety_gap"]
+    low, high = safety["interval"]
+    return f"{text}; the true safety gap is estimated at {number(safety):.2g} ({low:.2g} to {high:.2g})"
 
 
 def settled(record: Record, quantity: str) -> bool:
@@ -161,6 +150,10 @@ def _frontier_panel(axes: Axes, record: Record, same: bool) -> None:
     axes.fill(
         *(np.concatenate([a, b[::-1]]) for a, b in zip(low, high, strict=True)), color=BLACK, alpha=0.18, linewidth=0
     )
+    if not all(settled(record, gap) for gap in ("proxy_gap", "capability_gap")):
+        axes.fill_between(
+            *low, limits[1][0], facecolor="none", edgecolor=BLACK, alpha=0.25, hatch="//", linewidth=0
+        )
     for end in (low, high):
         axes.plot(*end, color=BLACK, linestyle="--", linewidth=1.4)
     axes.plot(*known, **_TRIVIAL)
@@ -175,8 +168,10 @@ def _frontier_panel(axes: Axes, record: Record, same: bool) -> None:
         if abs(np.log(curves["penalties"][at] / penalty)) < 0.1:
             axes.plot(high[0][at], high[1][at], marker="s", color=BLACK, markersize=5)
             axes.annotate(
-                f"λ = {penalty:g}", (high[0][at], high[1][at]), xytext=(6, 5), textcoords="offset points", size=SMALL
-            )
+                f"λ = {penalty:g}", (high[0][at], high[1][at]), xytext=(-14, -14), textcoords="offset points", size=SMALL,
+                ha="right", va="top", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                arrowprops={"arrowstyle": "-", "color": BLACK, "linewidth": 0.8},
+            )  # fmt: skip
     exact = [row["exact"] for row in record["loss_constraint"] if "exact" in row]
     axes.plot(
         *([max(number(each[gap]), 1e-12) for each in exact] for gap in ("proxy_gap", "capability_gap")),

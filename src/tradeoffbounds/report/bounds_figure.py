@@ -1,0 +1,135 @@
+"""bounds.png: every upper bound against the penalty, by variant, with its kind to be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tradeoffbounds.bounds.classifier_bound import trivial_capability, trivial_proxy, trivial_total
+from tradeoffbounds.report.figure_style import (
+    BLACK, BLUE, GREEN, GREY, ORANGE, PENALTY, PURPLE, SKY, SMALL, Record, log_axis, number, page, panel_style,
+    penalty_axis, positive, reference, same_source,
+)  # fmt: skip
+
+Pick = Callable[[Record], Record | None]
+#: Label, the bound at a row (None: not in this record), colour, marker.
+Series = tuple[str, Pick, str, str]
+
+#: How the status of a bound says that it rests on a divergence known only from below.
+_FROM_BELOW = "saturate"
+_SERIES: dict[str, tuple[Series, ...]] = {
+    "safety": (
+        ("Theorem 1, paper", lambda row: row["theorem1"]["paper"], BLUE, "s"),
+        ("Theorem 1, refined", lambda row: row["theorem1"]["refined"], ORANGE, "o"),
+        ("certificate", lambda row: row["certificate"].get("safety_gap"), BLACK, "D"),
+    ),
+    "capability": (
+        (r"(a) paper: $\lambda\,$KL$(\hat\mu\|\mu_f)$", lambda row: row["theorem2"]["paper"], BLUE, "s"),
+        (r"(b) KL$(\mu_f\|\hat\mu)$", lambda row: row["theorem2"]["b"], SKY, "v"),
+        ("(c) prompts alone", lambda row: row["theorem2"]["c"], GREEN, "^"),
+        ("(d) value of the total", lambda row: row["theorem2"]["d"], PURPLE, "P"),
+        ("refined", lambda row: row["theorem2"]["refined"], ORANGE, "o"),
+        ("certificate", lambda row: row["certificate"]["capability_gap"], BLACK, "D"),
+    ),
+    "total": (
+        ("classifier bound", lambda row: row["classifier_bound"], BLUE, "o"),
+        ("certificate", lambda row: row["certificate"]["total"], BLACK, "D"),
+    ),
+}
+
+
+def bounds_figure(record: Record) -> Figure:
+    """Three panels of upper bounds (nats/response) over λ: safety gap, capability gap, total."""
+    figure = page(record, _finding(record), (13.0, 6.6))
+    safety, capability, total = figure.subplots(1, 3)
+    same = same_source(record)
+    _panel(safety, record, "Safety gap  $G_s$", _SERIES["safety"], trivial_proxy if same else None)
+    _panel(capability, record, "Capability gap  $G_f$ (Theorem 2)", _SERIES["capability"], trivial_capability)
+    _panel(total, record, r"Total  $G_f + \lambda\,\hat G_s$", _SERIES["total"], trivial_total)
+    return figure
+
+
+def _finding(record: Record) -> str:
+    row = reference(record)
+    parts = []
+    for name, theorem in (("safety gap", "theorem1"), ("capability gap", "theorem2")):
+        paper, refined = number(row[theorem]["paper"]), number(row[theorem]["refined"])
+        if math.isinf(paper) or refined <= 0:
+            parts.append(f"of the {name}, the refined bound is {refined:.2g} and the paper's {paper:.2g} nats/response")
+        elif paper > refined:
+            parts.append(f"the refined bound on the {name} is {paper / refined:.2g} times smaller than the paper's")
+        else:
+            parts.append(f"the refined bound on the {name} is {'equal to' if paper == refined else 'above'} the paper's")
+    share = number(row["certificate"]["total"]) / trivial_total(row["penalty"])
+    return (
+        f"At {PENALTY} = {row['penalty']:g} {'; '.join(parts)}; the total is certified at {share:.0%} "
+        "of the bound known without data"
+    )
+
+
+def _panel(
+    axes: Axes, record: Record, title: str, series: tuple[Series, ...], trivial: Callable[[float], float] | None
+) -> None:
+    rows = record["loss_constraint"]
+    penalties = np.array([row["penalty"] for row in rows])
+    shown: list[Any] = []
+    for label, pick, colour, marker in series:
+        bounds = [bound for row in rows if (bound := pick(row)) is not None]
+        if bounds:
+            shown.append(_draw(axes, penalties, bounds, label, colour, marker))
+    if trivial is not None:
+        span = np.geomspace(penalties.min() / 1.05, penalties.max() * 1.05, 50)
+        known = [trivial(float(penalty)) for penalty in span]
+        axes.plot(span, known, color=GREY, linestyle=":", linewidth=1.8, label="known without data")
+        shown.append(known)
+    panel_style(axes, title)
+    penalty_axis(axes, penalties)
+    values = positive(*shown)
+    log_axis(axes.yaxis, float(values.min(initial=1.0)) / 1.5, float(values.max(initial=1.0)) * 1.5)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=SMALL, frameon=False, handlelength=3.2)
+
+
+def _draw(axes: Axes, penalties: np.ndarray, bounds: list[Record], label: str, colour: str, marker: str) -> list[float]:
+    """One variant: certified solid and filled, anything weaker dashed and open. Returns what must be in view."""
+    values = np.array([number(bound) for bound in bounds])
+    # An infinite or zero bound has no place on a logarithmic axis; the legend says so.
+    visible = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    certified = all(bound["kind"] == "certified" for bound in bounds)
+    # The refined minimum often coincides with the variant it chose: a wide line beneath shows both.
+    beneath = label.startswith("refined")
+    axes.plot(
+        penalties, visible, color=colour, label=f"{label}, {_remarks(bounds, values)}", marker=marker,
+        linestyle="-" if certified else (0, (4, 1.5)), markerfacecolor=colour if certified else "white",
+        linewidth=5 if beneath else 1.6, markersize=11 if beneath else 6, alpha=0.55 if beneath else 1,
+        markeredgewidth=1.4, zorder=2 if beneath else 3,
+    )  # fmt: skip
+    if label != "classifier bound":
+        return [float(value) for value in visible]
+    upper = np.array([bound["interval"][1] for bound in bounds], dtype=float)
+    axes.errorbar(
+        penalties, visible, yerr=[np.zeros(len(values)), np.maximum(upper - visible, 0.0)], color=colour, linestyle="none",
+        capsize=4, linewidth=1, label=f"its {bounds[0]['confidence']:.0%} interval (down to 0)",
+    )  # fmt: skip
+    return [*map(float, visible), *map(float, upper)]
+
+
+def _remarks(bounds: list[Record], values: np.ndarray) -> str:
+    """Kind, and what a reader must know before believing the line."""
+    kinds = dict.fromkeys(bound["kind"] for bound in bounds)
+    statuses = [bound.get("status", "ok") for bound in bounds]
+    remarks = ["/".join(kinds)]
+    if any(_FROM_BELOW in status for status in statuses):
+        remarks.append("KL from below")
+    for count, what in (
+        (int(np.isinf(values).sum()), "infinite"),
+        (int((values == 0).sum()), "zero"),
+        (sum("known without data" in status for status in statuses), "vacuous"),
+    ):
+        if count:
+            remarks.append(f"{what} at {count} of {len(values)} λ")
+    return ", ".join(remarks)

@@ -1,0 +1,689 @@
+"""The command from end to end: a tiny model, forty rows a source, no network."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tradeoffbounds
+from tradeoffbounds import EstimateConfig, UserError, estimate
+from tradeoffbounds.estimate import main
+
+from .tiny_models import chat_tokenizer
+
+pytestmark = pytest.mark.usefixtures("offline", "unchecked_shapes")
+
+SAFETY = "refuse harm calm kind doctor police advice listen careful protect warn gentle".split()
+CODE = "python function return loop array compile index variable class import lambda sort".split()
+COMMON = "the a what how is in of to for and".split()
+PENALTIES = (1e-6, 0.5, 1.0, 1e6)
+Q = {"value", "unit", "kind", "side", "interval", "confidence", "method", "assumptions", "theorem"}
+KINDS = {"certified", "estimated", "predicted", "measured"}
+
+
+def write_rows(path, words, seed, n=40):
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"prompt": " ".join(rng.choice(words + COMMON, 8)), "response": " ".join(rng.choice(words + COMMON, 12))}
+        for _ in range(n)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder: safety and other-safety of one vocabulary, code of another."""
+    folder = tmp_path_factory.mktemp("data")
+    write_rows(folder / "safety.jsonl", SAFETY, 1)
+    write_rows(folder / "other-safety.jsonl", SAFETY, 2)
+    write_rows(folder / "code.jsonl", CODE, 3)
+    shutil.copy(folder / "safety.jsonl", folder / "same-safety.jsonl")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def surroundings(cache, monkeypatch):
+    """One cache for the module, and nothing of the user's own."""
+    monkeypatch.setenv("TRADEOFFBOUNDS_CACHE", str(cache))
+    monkeypatch.delenv("TRADEOFFBOUNDS_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def options(tiny_folder, data):
+    """Command line of a call that works; what is added overrides it."""
+
+    def arguments(out, **changed):
+        chosen = {
+            "model": tiny_folder, "alignment": "safety", "proxy": "other-safety", "capability": "code",
+            "data_dir": data, "penalty": PENALTIES, "device": "cpu", "dtype": "float32", "out": out,
+        } | changed  # fmt: skip
+        listed = []
+        for name, value in chosen.items():
+            if value is not None:
+                values = value if isinstance(value, tuple) else (value,)
+                listed += [f"--{name.replace('_', '-')}", *map(str, values)]
+        return listed
+
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def run(options, cache, tmp_path_factory):
+    """Run the command once for each set of options; what it wrote and said."""
+    finished = {}
+
+    def call(*flags, **changed):
+        key = (flags, tuple(changed.items()))
+        if key not in finished:
+            out = tmp_path_factory.mktemp("out")
+            stdout, stderr = io.StringIO(), io.StringIO()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TRADEOFFBOUNDS_CACHE", str(cache))
+                with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+                    code = main([*options(out, **changed), *flags])
+            text = (out / "estimate.json").read_text("utf-8")
+            finished[key] = SimpleNamespace(
+                code=code, out=out, stdout=stdout.getvalue(), stderr=stderr.getvalue(), text=text,
+                record=json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON")),
+            )  # fmt: skip
+        return finished[key]
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def plain(run):
+    return run()
+
+
+@pytest.fixture(scope="module")
+def same_source(run):
+    return run(proxy="same-safety", max_safety_gap=0.1)
+
+
+@pytest.fixture(scope="module")
+def teacher(run):
+    return run(
+        alignment="system:You are kind.", proxy="system: You are kind and brief.", capability="system:You write code.",
+        teacher_prompts="safety", teacher_tokens=6,
+    )  # fmt: skip
+
+
+def quantities(node, path=""):
+    """Every Q below, with its place."""
+    if isinstance(node, dict):
+        if "kind" in node:
+            yield path, node
+        else:
+            for name, item in node.items():
+                yield from quantities(item, f"{path}/{name}")
+    elif isinstance(node, list):
+        for i, item in enumerate(node):
+            yield from quantities(item, f"{path}[{i}]")
+
+
+def row_at(record, penalty):
+    (row,) = (row for row in record["loss_constraint"] if row["penalty"] == penalty)
+    return row
+
+
+def trivial_total(penalty):
+    """(1+λ) times the entropy, in nats, of a coin that shows heads once in 1+λ."""
+    return math.log1p(penalty) + penalty * math.log1p(1 / penalty)
+
+
+def without_out(record):
+    """A record but for the folder it was written to."""
+    return record | {"config": {name: value for name, value in record["config"].items() if name != "out"}}
+
+
+# The record
+
+
+def test_the_command_succeeds_and_its_record_has_the_published_shape(plain, data, tiny_folder):
+    assert plain.code == 0
+    record = plain.record
+    assert record["schema"] == "tradeoffbounds/estimate/1"
+    assert {
+        "schema", "config", "environment", "sources", "overlap", "loss_constraint", "parameter_constraint", "verdict",
+    } <= set(record)  # fmt: skip
+    assert record["config"] | {
+        "model": str(tiny_folder), "alignment": "safety", "data_dir": str(data), "penalty": list(PENALTIES), "seed": 0,
+    } == record["config"]  # fmt: skip
+    assert set(record["config"]) == {field.name for field in dataclasses.fields(EstimateConfig)}
+    assert record["environment"]["device"] == "cpu" and record["environment"]["versions"]["torch"]
+    assert set(record["sources"]) == {"alignment", "proxy", "capability"}
+    for source in record["sources"].values():
+        assert source["origin"] == "local" and source["rows"] == 40 and re.fullmatch("[0-9a-f]{64}", source["sha256"])
+    assert {"tv_prompts", "prompt_entropy", "pair_entropy"} <= set(record["overlap"])
+    assert [row["penalty"] for row in record["loss_constraint"]] == list(PENALTIES)
+    for row in record["loss_constraint"]:
+        for theorem in ("theorem1", "theorem2"):
+            assert {"paper", "refined"} <= set(row[theorem])
+        assert {"safety_gap", "proxy_gap", "capability_gap"} <= set(row["predicted"])
+        assert "classifier_bound" in row
+    assert record["verdict"] and all(isinstance(sentence, str) and sentence for sentence in record["verdict"])
+    assert record["parameter_constraint"] is None
+
+
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher"])
+def test_every_number_of_a_bound_comes_with_kind_interval_and_assumptions(request, which):
+    record = request.getfixturevalue(which).record
+    parts = {name: record[name] for name in ("overlap", "loss_constraint")}
+    found = list(quantities(parts))
+    assert len(found) > 20 * len(PENALTIES)
+    for path, quantity in found:
+        assert set(quantity) - {"infinite", "status"} == Q, path
+        assert quantity["kind"] in KINDS and quantity["side"] in ("upper", "lower", "value"), path
+        assert quantity["unit"] in ("nats/response", "nats", "probability"), path
+        assert set(quantity["assumptions"]) <= set(record["assumptions"]), path
+        assert quantity["method"], path
+        assert (quantity["value"] is None) == bool(quantity.get("infinite")), path
+        if quantity["interval"] is not None:
+            assert 0.5 <= quantity["confidence"] < 1, path
+            low, high = (end for end in quantity["interval"])
+            assert low is None or high is None or low <= high, path
+            # Where the value is a best guess or a limit, its interval has it inside.
+            if quantity["value"] is not None:
+                slack = 1e-9 * max(1, abs(quantity["value"]))
+                assert low is None or low <= quantity["value"] + slack, path
+                assert high is None or quantity["value"] <= high + slack, path
+
+
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher"])
+def test_no_bound_is_a_naked_number(request, which):
+    def leaves(node, path=""):
+        if isinstance(node, dict) and "kind" not in node:
+            for name, item in node.items():
+                yield from leaves(item, f"{path}/{name}")
+        else:
+            yield path, node
+
+    record = request.getfixturevalue(which).record
+    rows = [{name: item for name, item in row.items() if name != "penalty"} for row in record["loss_constraint"]]
+    for part in (record["overlap"], *rows):
+        assert [path for path, leaf in leaves(part) if not isinstance(leaf, dict)] == []
+
+
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher"])
+def test_bounds_on_the_total_never_exceed_the_one_known_without_data(request, which):
+    for row in request.getfixturevalue(which).record["loss_constraint"]:
+        limit = trivial_total(row["penalty"]) * (1 + 1e-9)
+        assert 0 <= row["classifier_bound"]["value"] <= row["classifier_bound"]["interval"][1] <= limit
+        assert 0 <= row["certificate"]["total"]["value"] <= limit
+        assert 0 <= row["certificate"]["capability_gap"]["value"] <= math.log1p(row["penalty"]) * (1 + 1e-9)
+        assert 0 <= row["certificate"]["proxy_gap"]["value"] <= math.log1p(1 / row["penalty"]) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher"])
+def test_only_what_is_proved_is_called_certified(request, which):
+    record = request.getfixturevalue(which).record
+    for path, quantity in quantities({"loss_constraint": record["loss_constraint"]}):
+        if quantity["kind"] == "certified" and quantity["value"] != 0:
+            assert "/certificate/" in path
+            assert quantity["side"] == "upper"
+            assert not set(quantity["assumptions"]) & {"calibrated-prompts", "calibrated-responses"}
+
+
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher"])
+def test_at_the_smallest_and_largest_penalty_one_side_costs_nothing(request, which):
+    record = request.getfixturevalue(which).record
+    smallest, largest = (row_at(record, penalty)["predicted"] for penalty in (1e-6, 1e6))
+    for side in (smallest["capability_gap"], largest["proxy_gap"]):
+        assert 0 <= side["interval"][0] <= side["interval"][1] <= 1.000001e-6
+    assert 0 <= smallest["total"]["interval"][0] <= smallest["total"]["interval"][1] <= trivial_total(1e-6) < 2e-5
+    assert 0 <= largest["total"]["interval"][0] <= largest["total"]["interval"][1] <= trivial_total(1e6) < 15
+
+
+def test_the_trade_off_costs_more_the_more_the_proxy_counts(plain):
+    for end in ("lower", "upper"):
+        totals = [row["bracket"]["total"][end]["value"] for row in plain.record["loss_constraint"]]
+        assert totals == sorted(totals)
+
+
+def test_different_vocabularies_are_told_apart_and_equal_ones_are_not(plain):
+    overlap = plain.record["overlap"]
+    assert overlap["tv_prompts_capability_proxy"]["value"] > 0.8
+    assert overlap["tv_prompts"]["value"] < 0.4
+    # So the total is a small part of what two data sets can cost.
+    row = row_at(plain.record, 1.0)
+    assert row["classifier_bound"]["value"] < 0.4 * trivial_total(1.0)
+
+
+def test_the_terminal_shows_every_source_and_where_the_file_is(plain):
+    for word in ("safety", "other-safety", "code", "Upper bounds", "estimate.json"):
+        assert word in plain.stdout
+    assert "NaN" not in plain.stdout and "nan" not in plain.stdout
+    assert "error" not in plain.stderr and "note:" not in plain.stderr
+
+
+def test_nothing_temporary_is_left_behind(plain, cache):
+    assert "estimate.json" in {path.name for path in plain.out.iterdir()}
+    assert [path for folder in (plain.out, cache) for path in folder.rglob(".*")] == []
+
+
+def test_figures_are_drawn_from_the_record_into_their_folder(options, monkeypatch, tmp_path, plain):
+    from tradeoffbounds.report import figures
+
+    drawn = []
+    monkeypatch.setattr(figures, "draw_figures", lambda record, folder: drawn.append((record, folder)))
+    assert main([*options(tmp_path), "--quiet"]) == 0
+    ((record, folder),) = drawn
+    assert folder == tmp_path / "figures"
+    assert record["verdict"] == plain.record["verdict"]
+
+
+# Python, and again
+
+
+@pytest.fixture(scope="module")
+def from_python(options, tiny_folder, data, tmp_path_factory):
+    """The call of `plain` from Python, on a cache of its own, so that everything is computed again."""
+    config = EstimateConfig(
+        model=str(tiny_folder), alignment="safety", proxy="other-safety", capability="code", data_dir=data,
+        penalty=PENALTIES, device="cpu", dtype="float32", out=tmp_path_factory.mktemp("python"),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRADEOFFBOUNDS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return estimate(config)
+
+
+def test_python_returns_what_the_file_holds(from_python):
+    path = from_python.folder / "estimate.json"
+    assert from_python.record == json.loads(path.read_text("utf-8"))
+
+
+def test_the_same_seed_gives_the_same_numbers(from_python, plain):
+    assert without_out(from_python.record) == without_out(plain.record)
+
+
+def test_another_seed_gives_others(run, plain):
+    other = run("--quiet", seed=1).record
+    assert other["overlap"] != plain.record["overlap"]
+    assert other["sources"] == plain.record["sources"]  # all rows were used
+
+
+def test_from_python_nothing_is_printed(options, tiny_folder, data, tmp_path, capfd):
+    config = EstimateConfig(
+        model=str(tiny_folder), alignment="safety", proxy="same-safety", capability="code", data_dir=data,
+        penalty=(1.0,), device="cpu", dtype="float32", out=tmp_path,
+    )  # fmt: skip
+    tradeoffbounds.estimate(config)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_from_python_a_wrong_call_raises(tmp_path, tiny_folder):
+    with pytest.raises(UserError, match="unknown data set 'alpacca'"):
+        estimate(EstimateConfig(model=str(tiny_folder), proxy="alpacca", out=tmp_path))
+
+
+def test_the_name_stays_callable_however_it_was_imported():
+    assert tradeoffbounds.estimate is tradeoffbounds.estimate
+    import tradeoffbounds.estimate as module
+
+    assert callable(tradeoffbounds.estimate) and module.main is main
+
+
+def test_rows_are_sampled_by_the_seed(run):
+    first, second = (run("--quiet", samples=25, seed=seed).record["sources"] for seed in (0, 1))
+    assert {source["rows"] for source in (*first.values(), *second.values())} == {25}
+    assert first["code" if "code" in first else "capability"]["sha256"] != second["capability"]["sha256"]
+
+
+# Alignment and proxy are the same data
+
+
+def test_the_same_data_under_two_names_is_one_source(same_source):
+    sources = same_source.record["sources"]
+    assert sources["alignment"]["sha256"] == sources["proxy"]["sha256"]
+    for row in same_source.record["loss_constraint"]:
+        refined = row["theorem1"]["refined"]
+        assert "same-source" in refined["assumptions"]
+        assert math.isfinite(refined["value"])
+        assert row["predicted"]["safety_gap"]["interval"] == row["predicted"]["proxy_gap"]["interval"]
+    assert same_source.record["overlap"]["tv_prompts"]["value"] == 0
+
+
+def test_the_same_data_earn_a_certificate_for_the_safety_gap(same_source, plain):
+    for row in same_source.record["loss_constraint"]:
+        certificate = row["certificate"]["safety_gap"]
+        assert certificate["kind"] == "certified" and certificate["side"] == "upper"
+        assert certificate["value"] == row["certificate"]["proxy_gap"]["value"]
+        assert "same-source" in certificate["assumptions"]
+    for row in plain.record["loss_constraint"]:
+        assert "safety_gap" not in row["certificate"]
+        assert "same-source" not in row["theorem1"]["refined"]["assumptions"]
+
+
+def test_proxy_and_capability_of_the_same_data_are_noted(run):
+    same = run(capability="other-safety")
+    assert same.code == 0
+    assert "note: proxy and capability are the same data" in same.stderr
+    row = row_at(same.record, 1.0)
+    assert row["predicted"]["total"]["value"] == pytest.approx(trivial_total(1.0), abs=1e-9) or (
+        row["predicted"]["total"]["interval"][1] == pytest.approx(trivial_total(1.0), abs=1e-9)
+    )
+    assert row["predicted"]["total"]["interval"][0] <= 1e-9  # nothing to trade off: the true total is 0
+
+
+# The other way round
+
+
+def test_the_largest_safety_gap_is_turned_into_a_penalty(same_source):
+    answer = same_source.record["max_safety_gap"]
+    assert answer["limit"] == 0.1 and answer["certificate_covers"] == "safety gap"
+    found = answer["penalty_from"]["estimated"]
+    curve = same_source.record["curves"]["safety_gap"]
+    at = curve["band_high"][same_source.record["curves"]["penalties"].index(found)]
+    assert at <= 0.1
+    below = [p for p in same_source.record["curves"]["penalties"] if p < found]
+    assert curve["band_high"][len(below) - 1] > 0.1
+    certified = answer["penalty_from"]["certified_proxy_gap"]
+    assert certified is None or certified >= found
+    assert f"from lambda = {found:.3g} on" in " ".join(same_source.record["verdict"])
+
+
+def test_a_safety_gap_that_no_penalty_keeps_is_answered_with_its_floor(run):
+    result = run("--quiet", max_safety_gap=1e-9, proxy="same-safety")
+    assert result.record["max_safety_gap"]["penalty_from"] == {"estimated": None, "certified_proxy_gap": None}
+    assert "No lambda up to 1000 keeps the estimated safety gap under 1e-09" in " ".join(result.record["verdict"])
+
+
+def test_quiet_prints_nothing_on_stdout(run):
+    result = run("--quiet", max_safety_gap=1e-9, proxy="same-safety")
+    assert result.code == 0 and result.stdout == "" and result.stderr == ""
+
+
+# Sources that are models
+
+
+def test_sources_that_are_models_have_exact_gaps_inside_the_predicted_brackets(teacher):
+    assert teacher.code == 0
+    for row in teacher.record["loss_constraint"]:
+        for name in ("total", "capability_gap", "proxy_gap"):
+            low, high = row["predicted"][name]["interval"]
+            exact = row["exact"][name]
+            assert exact["interval"][0] <= exact["value"] <= exact["interval"][1]
+            assert low - 1e-9 <= exact["value"] <= high + 1e-9, (row["penalty"], name)
+        assert row["exact"]["total"]["value"] == pytest.approx(
+            row["exact"]["capability_gap"]["value"] + row["penalty"] * row["exact"]["proxy_gap"]["value"]
+        )
+
+
+def test_sources_that_are_models_say_so(teacher):
+    sources = teacher.record["sources"]
+    assert [sources[role]["origin"] for role in ("alignment", "proxy", "capability")] == ["model"] * 3
+    assert sources["proxy"]["name"] == "system:You are kind and brief."
+    assert sources["prompts"]["origin"] == "local" and sources["prompts"]["name"] == "safety"
+    assert "exact" not in teacher.record["overlap"]
+    assert "exact total" in teacher.stdout
+
+
+def test_exact_gaps_are_those_of_the_sampled_likelihoods(tiny_folder, data, tmp_path):
+    """Written out from the likelihoods, P = (μ_f + λ μ̂)/(1 + λ); at large λ the total nears KL(μ_f|μ̂)."""
+    config = EstimateConfig(
+        model=str(tiny_folder), alignment="system:You are kind.", proxy="system:You are kind.",
+        capability="system:You write code.", teacher_prompts="safety", teacher_tokens=1, data_dir=data,
+        penalty=(0.3, 1e6), device="cpu", dtype="float32", views="fast", out=tmp_path,
+    )  # fmt: skip
+    result = estimate(config)
+    likelihoods = result.case_one.likelihoods
+    for penalty, row in zip((0.3, 1e6), result.record["loss_constraint"], strict=True):
+        gaps = {}
+        for name, own in (("safety_gap", 0), ("proxy_gap", 1), ("capability_gap", 2)):
+            rows = (likelihoods.alignment, likelihoods.proxy, likelihoods.capability)[own]
+            mixture = (np.exp(rows[:, 2]) + penalty * np.exp(rows[:, 1])) / (1 + penalty)
+            gaps[name] = np.mean(rows[:, own] - np.log(mixture))
+            assert row["exact"][name]["value"] == pytest.approx(gaps[name], rel=1e-6, abs=1e-12)
+    proxy, capability = likelihoods.proxy, likelihoods.capability
+    limit = (capability[:, 2] - capability[:, 1]).mean() + 1 - np.exp(proxy[:, 2] - proxy[:, 1]).mean()
+    assert row["exact"]["total"]["value"] == pytest.approx(limit, abs=1e-3)
+    # Equal system prompts share their rows.
+    assert result.record["sources"]["alignment"]["sha256"] == result.record["sources"]["proxy"]["sha256"]
+    assert "safety_gap" in row["certificate"]
+    np.testing.assert_array_equal(likelihoods.alignment, likelihoods.proxy)
+
+
+# Stand-ins
+
+
+def test_a_stand_in_is_announced_in_terminal_and_record(run):
+    result = run(alignment="orca", proxy="orca", capability="gsm8k", data_dir=None, samples=30, penalty=(1.0,))
+    for role, name in (("alignment", "orca"), ("capability", "gsm8k")):
+        source = result.record["sources"][role]
+        assert source["origin"] == "bundled" and source["stand_in_for"] == name
+        assert f"note: {role}: {name} is neither in the data folder nor on a reachable hub" in result.stderr
+    assert "STAND-IN" in result.stdout
+    assert "bundled stand-in data for alignment (orca)" in result.record["verdict"][0]
+
+
+def test_stand_in_prompts_of_a_model_are_announced_too(run):
+    result = run(
+        alignment="system:kind", proxy="system:kind", capability="system:code", teacher_prompts="alpaca",
+        teacher_tokens=2, data_dir=None, samples=30, penalty=(1.0,), views="fast",
+    )  # fmt: skip
+    assert result.record["sources"]["prompts"]["stand_in_for"] == "alpaca"
+    assert "note: prompts: alpaca is neither" in result.stderr
+    assert "STAND-IN" in result.stdout
+    assert "bundled stand-in data for prompts (alpaca)" in result.record["verdict"][0]
+
+
+def test_the_data_folder_may_come_from_the_environment(options, tmp_path, data, monkeypatch, tiny_folder):
+    monkeypatch.setenv("TRADEOFFBOUNDS_DATA", str(data))
+    assert main([*options(tmp_path / "command", data_dir=None), "--quiet"]) == 0
+    record = json.loads((tmp_path / "command" / "estimate.json").read_text("utf-8"))
+    assert record["sources"]["proxy"]["origin"] == "local" and record["config"]["data_dir"] == str(data)
+    config = EstimateConfig(
+        model=str(tiny_folder), alignment="safety", proxy="gone", capability="code", out=tmp_path / "python"
+    )
+    with pytest.raises(UserError, match="unknown data set 'gone'"):  # the others were found
+        estimate(config)
+
+
+# Wrong calls
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("weights were loaded")
+
+    monkeypatch.setattr("tradeoffbounds.models.load.load_model", refuse)
+    monkeypatch.setattr("tradeoffbounds.overlap.features.load_model", refuse)
+
+
+@pytest.fixture
+def refused(options, no_weights, tmp_path, capfd):
+    """Call with something wrong; the one line that is said."""
+
+    def call(*flags, **changed):
+        capfd.readouterr()
+        assert main([*options(tmp_path / "out", **changed), *flags]) == 2
+        said = capfd.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("error: ") and said.err.endswith("\n")
+        assert said.err.count("\n") == 1, said.err
+        assert not (tmp_path / "out" / "estimate.json").exists()
+        return said.err
+
+    return call
+
+
+def test_an_unknown_name_gets_near_ones(refused):
+    assert re.search(r"proxy source: unknown data set 'alpacca'; did you mean alpaca.*\?", refused(proxy="alpacca"))
+
+
+def test_a_data_folder_without_the_file_is_named_with_what_it_has(refused, data):
+    assert f"capability source: data folder {data} has no dolly (dolly.jsonl, " in refused(capability="dolly")
+
+
+def test_a_data_folder_that_is_not_there_is_named(refused, tmp_path):
+    assert f"data folder {tmp_path / 'gone'}: no such folder" in refused(data_dir=tmp_path / "gone")
+
+
+def test_a_malformed_line_is_named_by_file_and_number(refused, tmp_path, data):
+    path = tmp_path / "broken.jsonl"
+    lines = (data / "code.jsonl").read_text().splitlines()
+    path.write_text("\n".join([*lines[:6], '{"prompt": "half', *lines[6:]]))
+    assert f"capability source: {path}:7: not valid JSON" in refused(capability=path)
+
+
+def test_a_missing_column_is_named_with_those_found_and_accepted(refused, tmp_path):
+    path = tmp_path / "columns.jsonl"
+    path.write_text('{"text": "a", "label": 1}\n' * 30)
+    assert f"{path}: no prompt and response columns; found: text, label; accepted: " in refused(capability=path)
+
+
+def test_too_few_rows_are_counted_with_what_was_dropped(refused, tmp_path):
+    path = tmp_path / "few.jsonl"
+    write_rows(path, CODE, 0, n=19)
+    path.write_text(path.read_text() * 2 + '{"prompt": "a", "response": ""}\n')
+    said = refused(capability=path)
+    assert "few.jsonl has 19 usable rows (dropped: 19 duplicates, 0 empty prompt, 1 empty response)" in said
+    assert "at least 20 are needed" in said
+
+
+@pytest.mark.parametrize("penalty", ["0", "-1", "nan", "inf"])
+def test_a_penalty_that_is_no_positive_number_is_refused(refused, penalty):
+    assert f"--penalty must be finite and > 0, got {penalty}" in refused(penalty=(1, penalty))
+
+
+def test_any_other_option_out_of_range_is_refused_in_one_line_too(refused):
+    assert "--samples must be at least 20, got 3" in refused(samples=3)
+    assert "--seed must be between 0 and" in refused(seed=-5)
+
+
+def test_a_model_mixed_with_data_is_refused(refused):
+    assert "system: sources or none is" in refused(proxy="system:You are kind.")
+
+
+def test_an_output_folder_that_cannot_be_written_to_is_refused(refused, tmp_path):
+    (tmp_path / "file").touch()
+    assert f"cannot write results to {tmp_path / 'file' / 'x'}" in refused("--out", str(tmp_path / "file" / "x"))
+
+
+def test_without_stand_ins_and_hub_there_are_no_data(refused):
+    said = refused("--no-stand-in", alignment="orca", data_dir=None)
+    assert "alignment source: orca is not to be had: no data folder was given; offline mode (HF_HUB_OFFLINE)" in said
+
+
+def test_a_model_folder_without_a_configuration_is_refused(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert f"--model {tmp_path / 'empty'}: no config.json there" in refused(model=tmp_path / "empty")
+
+
+def test_a_model_that_is_nowhere_is_refused(refused):
+    assert "--model nobody/nothing: " in refused(model="nobody/nothing")
+
+
+def test_a_model_without_a_chat_template_is_refused(refused, tiny_folder, tmp_path):
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_folder, folder, ignore=shutil.ignore_patterns("chat_template*", "tokenizer*"))
+    chat_tokenizer(None, eos_token="<|im_end|>").save_pretrained(folder)
+    said = refused(model=folder)
+    assert f"model {folder} has no chat template; use an instruct model" in said
+
+
+def test_a_row_that_the_template_cannot_hold_is_refused_before_weights_are_read(refused):
+    assert "max_tokens = 16 is too small" in refused(max_tokens=16)
+
+
+def test_a_template_that_refuses_system_prompts_is_named(refused, tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "gemma")
+    template = (folder / "chat_template.jinja").read_text()
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    (folder / "chat_template.jinja").write_text(refusal + template)
+    assert "refuses a system prompt" in refused(model=folder)
+
+
+def test_cuda_where_there_is_none_is_refused(refused, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "--device cuda: torch sees no CUDA device here" in refused(device="cuda")
+
+
+def test_a_misspelt_option_ends_with_exit_code_2(options, no_weights, tmp_path, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main([*options(tmp_path / "out"), "--penalti", "1"])
+    assert ended.value.code == 2
+    said = capfd.readouterr()
+    assert "--penalti" in said.err and "Traceback" not in said.err and said.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+# Interruptions
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "tradeoffbounds.estimate.case_one",
+        "tradeoffbounds.models.hidden_states.pooled_states",
+        "tradeoffbounds.report.figures.draw_figures",
+        "tradeoffbounds.runs.json.dumps",
+    ],
+)
+@pytest.mark.parametrize("before", [None, "{}"], ids=["new folder", "results of an earlier run"])
+def test_an_interruption_leaves_no_half_written_file(options, tmp_path, monkeypatch, where, before):
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    if before is not None:
+        out.mkdir()
+        (out / "estimate.json").write_text(before)
+    if where.endswith("pooled_states"):
+        monkeypatch.setenv("TRADEOFFBOUNDS_CACHE", str(cache))
+    monkeypatch.setattr(where, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        main([*options(out, penalty=(1.0,)), "--quiet"])
+    files = {path.name: path.read_text() for path in out.rglob("*") if path.is_file()}
+    assert files == ({} if before is None else {"estimate.json": before})
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+# Other processes
+
+
+def python(*arguments, **more):
+    environment = os.environ | {"PYTHONPATH": str(Path(tradeoffbounds.__file__).parents[1]), "COLUMNS": "80"} | more
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment)
+
+
+def test_help_exits_with_0_and_mentions_every_option():
+    shown = python("-m", "tradeoffbounds.estimate", "--help")
+    assert shown.returncode == 0 and shown.stderr == ""
+    for field in dataclasses.fields(EstimateConfig):
+        assert f"--{field.name.replace('_', '-')}" in shown.stdout
+    assert "--no-stand-in" in shown.stdout and "Examples:" in shown.stdout
+
+
+def test_a_wrong_call_of_the_module_is_one_line_and_exit_code_2(tmp_path):
+    call = python("-m", "tradeoffbounds.estimate", "--proxy", "alpacca", "--model", "x/y", "--out", str(tmp_path))
+    assert call.returncode == 2 and call.stdout == ""
+    assert re.fullmatch(r"error: .*did you mean.*\n", call.stderr)
+    assert len(call.stderr) > 200  # longer than any terminal is wide, and still one line
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    heavy = ("torch", "jax", "sklearn", "transformers", "datasets", "scipy", "matplotlib", "numpy")
+    code = f"import sys, tradeoffbounds; print([m for m in {heavy} if m in sys.modules])"
+    assert python("-c", code).stdout.strip() == "[]"
