@@ -26,9 +26,9 @@ from .tiny_models import chat_tokenizer
 
 pytestmark = pytest.mark.usefixtures("offline", "unchecked_shapes")
 
-SAFETY = "refuse harm calm kind doctor police advice listen careful protect warn gentle".split()
-CODE = "python function return loop array compile index variable class import lambda sort".split()
-COMMON = "the a what how is in of to for and".split()
+SAFETY = "refuse harm calm kind doctor police advice listen careful protect warn gentle"
+CODE = "python function return loop array compile index variable class import lambda sort"
+COMMON = "the a what how is in of to for and"
 PENALTIES = (1e-6, 0.5, 1.0, 1e6)
 Q = {"value", "unit", "kind", "side", "interval", "confidence", "method", "assumptions", "theorem"}
 KINDS = {"certified", "estimated", "predicted", "measured"}
@@ -36,10 +36,8 @@ KINDS = {"certified", "estimated", "predicted", "measured"}
 
 def write_rows(path, words, seed, n=40):
     rng = np.random.default_rng(seed)
-    rows = [
-        {"prompt": " ".join(rng.choice(words + COMMON, 8)), "response": " ".join(rng.choice(words + COMMON, 12))}
-        for _ in range(n)
-    ]
+    known = f"{words} {COMMON}".split()
+    rows = [{"prompt": " ".join(rng.choice(known, 8)), "response": " ".join(rng.choice(known, 12))} for _ in range(n)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
@@ -125,6 +123,41 @@ def teacher(run):
         alignment="system:You are kind.", proxy="system: You are kind and brief.", capability="system:You write code.",
         teacher_prompts="safety", teacher_tokens=6,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def from_python(tiny_folder, data, tmp_path_factory):
+    """The call of `plain` from Python, on a cache of its own, so that everything is computed again."""
+    config = EstimateConfig(
+        model=str(tiny_folder), alignment="safety", proxy="other-safety", capability="code", data_dir=data,
+        penalty=PENALTIES, device="cpu", dtype="float32", out=tmp_path_factory.mktemp("python"),
+    )  # fmt: skip
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRADEOFFBOUNDS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            result = tradeoffbounds.estimate(config)
+    return SimpleNamespace(result=result, said=stdout.getvalue() + stderr.getvalue())
+
+
+@pytest.fixture
+def fitted(from_python, monkeypatch):
+    """Whatever is asked, the classifiers' answer of `plain`: for tests of what lies before and after them."""
+    monkeypatch.setattr("tradeoffbounds.estimate.case_one", lambda *_, **__: from_python.result.case_one)
+
+
+@pytest.fixture
+def call(options, tmp_path, capfd, fitted):
+    """As `run`, with the classifiers left out."""
+
+    def called(*flags, **changed):
+        capfd.readouterr()
+        assert main([*options(tmp_path / "out", **changed), *flags]) == 0
+        said = capfd.readouterr()
+        record = json.loads((tmp_path / "out" / "estimate.json").read_text("utf-8"))
+        return SimpleNamespace(record=record, stdout=said.out, stderr=said.err)
+
+    return called
 
 
 def quantities(node, path=""):
@@ -280,54 +313,32 @@ def test_nothing_temporary_is_left_behind(plain, cache):
     assert [path for folder in (plain.out, cache) for path in folder.rglob(".*")] == []
 
 
-def test_figures_are_drawn_from_the_record_into_their_folder(options, monkeypatch, tmp_path, plain):
+def test_figures_are_drawn_from_the_record_into_their_folder(call, monkeypatch, tmp_path):
     from tradeoffbounds.report import figures
 
     drawn = []
     monkeypatch.setattr(figures, "draw_figures", lambda record, folder: drawn.append((record, folder)))
-    assert main([*options(tmp_path), "--quiet"]) == 0
-    ((record, folder),) = drawn
-    assert folder == tmp_path / "figures"
-    assert record["verdict"] == plain.record["verdict"]
+    record = call("--quiet").record
+    assert drawn == [(record, tmp_path / "out" / "figures")]
 
 
 # Python, and again
 
 
-@pytest.fixture(scope="module")
-def from_python(options, tiny_folder, data, tmp_path_factory):
-    """The call of `plain` from Python, on a cache of its own, so that everything is computed again."""
-    config = EstimateConfig(
-        model=str(tiny_folder), alignment="safety", proxy="other-safety", capability="code", data_dir=data,
-        penalty=PENALTIES, device="cpu", dtype="float32", out=tmp_path_factory.mktemp("python"),
-    )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRADEOFFBOUNDS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return estimate(config)
-
-
-def test_python_returns_what_the_file_holds(from_python):
-    path = from_python.folder / "estimate.json"
-    assert from_python.record == json.loads(path.read_text("utf-8"))
+def test_python_returns_what_the_file_holds_and_prints_nothing(from_python):
+    path = from_python.result.folder / "estimate.json"
+    assert from_python.result.record == json.loads(path.read_text("utf-8"))
+    assert from_python.said == ""
 
 
 def test_the_same_seed_gives_the_same_numbers(from_python, plain):
-    assert without_out(from_python.record) == without_out(plain.record)
+    assert without_out(from_python.result.record) == without_out(plain.record)
 
 
-def test_another_seed_gives_others(run, plain):
-    other = run("--quiet", seed=1).record
-    assert other["overlap"] != plain.record["overlap"]
-    assert other["sources"] == plain.record["sources"]  # all rows were used
-
-
-def test_from_python_nothing_is_printed(options, tiny_folder, data, tmp_path, capfd):
-    config = EstimateConfig(
-        model=str(tiny_folder), alignment="safety", proxy="same-safety", capability="code", data_dir=data,
-        penalty=(1.0,), device="cpu", dtype="float32", out=tmp_path,
-    )  # fmt: skip
-    tradeoffbounds.estimate(config)
-    assert capfd.readouterr() == ("", "")
+def test_another_seed_gives_others(out_of_reach, same_source):
+    other, record = out_of_reach.record, same_source.record
+    assert other["overlap"] != record["overlap"]
+    assert other["sources"] == record["sources"]  # all rows were used
 
 
 def test_from_python_a_wrong_call_raises(tmp_path, tiny_folder):
@@ -342,10 +353,11 @@ def test_the_name_stays_callable_however_it_was_imported():
     assert callable(tradeoffbounds.estimate) and module.main is main
 
 
-def test_rows_are_sampled_by_the_seed(run):
-    first, second = (run("--quiet", samples=25, seed=seed).record["sources"] for seed in (0, 1))
-    assert {source["rows"] for source in (*first.values(), *second.values())} == {25}
-    assert first["code" if "code" in first else "capability"]["sha256"] != second["capability"]["sha256"]
+def test_rows_are_sampled_by_the_seed(call):
+    first, again, other = (call("--quiet", samples=25, seed=seed).record["sources"] for seed in (0, 0, 1))
+    assert {source["rows"] for source in (*first.values(), *other.values())} == {25}
+    assert first == again
+    assert all(first[role]["sha256"] != other[role]["sha256"] for role in first)
 
 
 # Alignment and proxy are the same data
@@ -377,11 +389,10 @@ def test_proxy_and_capability_of_the_same_data_are_noted(run):
     same = run(capability="other-safety")
     assert same.code == 0
     assert "note: proxy and capability are the same data" in same.stderr
-    row = row_at(same.record, 1.0)
-    assert row["predicted"]["total"]["value"] == pytest.approx(trivial_total(1.0), abs=1e-9) or (
-        row["predicted"]["total"]["interval"][1] == pytest.approx(trivial_total(1.0), abs=1e-9)
-    )
-    assert row["predicted"]["total"]["interval"][0] <= 1e-9  # nothing to trade off: the true total is 0
+    for row in same.record["loss_constraint"]:
+        total = row["predicted"]["total"]
+        assert total["interval"][0] == 0  # the truth
+        assert total["interval"][1] == pytest.approx(trivial_total(row["penalty"]))  # all that shared prompts tell
 
 
 # The other way round
@@ -401,15 +412,20 @@ def test_the_largest_safety_gap_is_turned_into_a_penalty(same_source):
     assert f"from lambda = {found:.3g} on" in " ".join(same_source.record["verdict"])
 
 
-def test_a_safety_gap_that_no_penalty_keeps_is_answered_with_its_floor(run):
-    result = run("--quiet", max_safety_gap=1e-9, proxy="same-safety")
-    assert result.record["max_safety_gap"]["penalty_from"] == {"estimated": None, "certified_proxy_gap": None}
-    assert "No lambda up to 1000 keeps the estimated safety gap under 1e-09" in " ".join(result.record["verdict"])
+@pytest.fixture(scope="module")
+def out_of_reach(run):
+    return run("--quiet", max_safety_gap=1e-9, proxy="same-safety", seed=1)
 
 
-def test_quiet_prints_nothing_on_stdout(run):
-    result = run("--quiet", max_safety_gap=1e-9, proxy="same-safety")
-    assert result.code == 0 and result.stdout == "" and result.stderr == ""
+def test_a_safety_gap_that_no_penalty_keeps_is_answered_with_its_floor(out_of_reach):
+    answer = out_of_reach.record["max_safety_gap"]
+    assert answer["penalty_from"] == {"estimated": None, "certified_proxy_gap": None}
+    sentence = "No lambda up to 1000 keeps the estimated safety gap under 1e-09: its floor with this proxy is "
+    assert f"{sentence}{answer['floor']:.3g}." in out_of_reach.record["verdict"]
+
+
+def test_quiet_prints_nothing(out_of_reach):
+    assert out_of_reach.code == 0 and out_of_reach.stdout == "" and out_of_reach.stderr == ""
 
 
 # Sources that are models
@@ -465,8 +481,8 @@ def test_exact_gaps_are_those_of_the_sampled_likelihoods(tiny_folder, data, tmp_
 # Stand-ins
 
 
-def test_a_stand_in_is_announced_in_terminal_and_record(run):
-    result = run(alignment="orca", proxy="orca", capability="gsm8k", data_dir=None, samples=30, penalty=(1.0,))
+def test_a_stand_in_is_announced_in_terminal_and_record(call):
+    result = call(alignment="orca", proxy="orca", capability="gsm8k", data_dir=None, samples=30, penalty=(1.0,))
     for role, name in (("alignment", "orca"), ("capability", "gsm8k")):
         source = result.record["sources"][role]
         assert source["origin"] == "bundled" and source["stand_in_for"] == name
@@ -475,8 +491,8 @@ def test_a_stand_in_is_announced_in_terminal_and_record(run):
     assert "bundled stand-in data for alignment (orca)" in result.record["verdict"][0]
 
 
-def test_stand_in_prompts_of_a_model_are_announced_too(run):
-    result = run(
+def test_stand_in_prompts_of_a_model_are_announced_too(call):
+    result = call(
         alignment="system:kind", proxy="system:kind", capability="system:code", teacher_prompts="alpaca",
         teacher_tokens=2, data_dir=None, samples=30, penalty=(1.0,), views="fast",
     )  # fmt: skip
@@ -486,10 +502,9 @@ def test_stand_in_prompts_of_a_model_are_announced_too(run):
     assert "bundled stand-in data for prompts (alpaca)" in result.record["verdict"][0]
 
 
-def test_the_data_folder_may_come_from_the_environment(options, tmp_path, data, monkeypatch, tiny_folder):
+def test_the_data_folder_may_come_from_the_environment(call, tmp_path, data, monkeypatch, tiny_folder):
     monkeypatch.setenv("TRADEOFFBOUNDS_DATA", str(data))
-    assert main([*options(tmp_path / "command", data_dir=None), "--quiet"]) == 0
-    record = json.loads((tmp_path / "command" / "estimate.json").read_text("utf-8"))
+    record = call("--quiet", data_dir=None).record
     assert record["sources"]["proxy"]["origin"] == "local" and record["config"]["data_dir"] == str(data)
     config = EstimateConfig(
         model=str(tiny_folder), alignment="safety", proxy="gone", capability="code", out=tmp_path / "python"
@@ -645,7 +660,7 @@ def interrupt(*_, **__):
     ],
 )
 @pytest.mark.parametrize("before", [None, "{}"], ids=["new folder", "results of an earlier run"])
-def test_an_interruption_leaves_no_half_written_file(options, tmp_path, monkeypatch, where, before):
+def test_an_interruption_leaves_no_half_written_file(options, tmp_path, monkeypatch, fitted, where, before):
     out, cache = tmp_path / "out", tmp_path / "cache"
     if before is not None:
         out.mkdir()

@@ -35,19 +35,28 @@ def test_a_file_appears_when_the_block_ends(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_error_leaves_nothing_behind(tmp_path, error):
-    with pytest.raises(error), atomic_path(tmp_path / "result.json") as temporary:
-        temporary.write_text("half")
-        raise error
+    def write():
+        with atomic_path(tmp_path / "result.json") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
     assert names(tmp_path) == []
 
 
 def test_an_error_leaves_what_was_there_before(tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        assert path.read_text() == "old"
-        raise RuntimeError
+
+    def write():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            assert path.read_text() == "old"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert path.read_text() == "old" and names(tmp_path) == ["result.json"]
 
 
@@ -74,9 +83,13 @@ def test_a_folder_appears_when_the_block_ends(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_no_folder_behind(tmp_path, error):
-    with pytest.raises(error), atomic_folder(tmp_path / "model") as temporary:
-        (temporary / "weights").write_text("half")
-        raise error
+    def make():
+        with atomic_folder(tmp_path / "model") as temporary:
+            (temporary / "weights").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        make()
     assert names(tmp_path) == []
 
 

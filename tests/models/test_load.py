@@ -47,7 +47,12 @@ def test_auto_prefers_cuda_and_bfloat16_on_it(cuda):
 
 @pytest.mark.parametrize(
     ("capabilities", "dtype"),
-    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx2": True}, "float32"), ({}, "float32")],
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+        ({}, "float32"),
+    ],
 )
 def test_auto_without_cuda_is_the_cpu_in_the_format_it_multiplies(cuda, monkeypatch, capabilities, dtype):
     cuda(available=False)
@@ -88,13 +93,13 @@ def test_a_folder_without_a_configuration_is_refused(tmp_path):
     for call in (check_model, load_tokenizer):
         with pytest.raises(UserError, match=f"--model {tmp_path}: "):
             call(str(tmp_path))
-    with pytest.raises(UserError, match="no config.json there; give a folder saved by transformers, or a hub id"):
+    with pytest.raises(UserError, match=r"no config\.json there; give a folder saved by transformers, or a hub id"):
         check_model(str(tmp_path))
 
 
 def test_a_file_is_no_model(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
-    with pytest.raises(UserError, match="no config.json there"):
+    with pytest.raises(UserError, match=r"no config\.json there"):
         check_model(str(tmp_path / "model.gguf"))
 
 

@@ -40,6 +40,34 @@ class ThreeWay:
     alignment_ratio: dict[int, tuple[Array, Array]]
     capability_ratio: dict[int, tuple[Array, Array]]
 
+    def proxy_over_policy(self, source: int, penalty: float) -> Array:
+        """log μ̂/P_λ at the rows of a source."""
+        prompts, pairs = self.capability_ratio[source]
+        return np.logaddexp(prompts, np.log(penalty)) - np.logaddexp(pairs, np.log(penalty))
+
+    def alignment_over_proxy(self, source: int) -> Array:
+        """log μ/μ̂ at the rows of a source."""
+        prompts, pairs = self.alignment_ratio[source]
+        return pairs - prompts
+
+    def log_normaliser(self, rows: dict[int, Array], penalty: float) -> Array:
+        """log E_M[e^T] over the mixture M = (D_f μ_f + λ D̂ μ̂)/(1+λ), with T the pairs' log of D μ/M.
+
+        Zero where the classifier is calibrated; Donsker and Varadhan (1983) subtract it from E_{D,μ}[T].
+
+        Args:
+            rows: bootstrap indices of the proxy and of the capability rows, each of shape (b, n).
+        """
+        shares = {PROXY: -np.log1p(1 / penalty), CAPABILITY: -np.log1p(penalty)}
+
+        def mean(source: int) -> Array:
+            capability = self.capability_ratio[source][1]
+            witness = self.alignment_ratio[source][1] - np.logaddexp(capability, np.log(penalty)) + np.log1p(penalty)
+            index = rows[source]
+            return np.asarray(shares[source] + logsumexp(witness[index], axis=1) - np.log(index.shape[1]))
+
+        return np.logaddexp(mean(PROXY), mean(CAPABILITY))
+
 
 def three_way(alignment: Domain, proxy: Domain, capability: Domain, *, seed: int) -> ThreeWay:
     """Cross-fit the three-way classifiers of prompts and of pairs."""
@@ -56,9 +84,9 @@ def three_way(alignment: Domain, proxy: Domain, capability: Domain, *, seed: int
 
 @dataclass(frozen=True)
 class SafetyTerms:
-    """Terms of Theorem 1 at one penalty, each an array over bootstrap replicates whose first entry is the estimate.
+    """Terms of Theorem 1 at one penalty, nats per response (``response_tv``: a probability).
 
-    Nats per response, but ``prompt_tv`` and ``response_tv``, which are probabilities.
+    Arrays run over bootstrap replicates; their first entry is the estimate.
     """
 
     gap_lower: Float[Array, " b"]
@@ -72,70 +100,41 @@ class SafetyTerms:
     largest_log_ratio: float
 
     @property
-    def gap_upper(self) -> Float[Array, " b"]:
+    def refined(self) -> Float[Array, " b"]:
         """E_D KL(μ|μ̂) + E_D log(1 + D_f/(λD̂)): Theorem 1, refined."""
         return self.response_kl + self.prompt_cost
 
 
 def safety_terms(ratios: ThreeWay, penalty: float, *, seed: int) -> SafetyTerms:
     """All terms at one penalty, bootstrapped over the rows of the three sources together."""
-    log_penalty = np.log(penalty)
-
-    def proxy_over_policy(source: int) -> Array:
-        prompts, pairs = ratios.capability_ratio[source]
-        return np.logaddexp(prompts, log_penalty) - np.logaddexp(pairs, log_penalty)
-
-    def witness(source: int) -> Array:
-        """log of (alignment / mixture of capability and λ proxy) of pairs, minus that of prompts."""
-        prompts, pairs = ratios.alignment_ratio[source]
-        return pairs - prompts + proxy_over_policy(source)
-
-    a_prompts, a_pairs = ratios.alignment_ratio[ALIGNMENT]
-    f_prompts, _ = ratios.capability_ratio[ALIGNMENT]
-    per_row = {
-        "response_kl": a_pairs - a_prompts,
-        "prompt_cost": np.logaddexp(0.0, f_prompts - log_penalty),
-        "gap": witness(ALIGNMENT),
+    prompts_to_proxy = ratios.alignment_ratio[ALIGNMENT][0]
+    to_proxy = ratios.alignment_over_proxy(ALIGNMENT)
+    to_policy = to_proxy + ratios.proxy_over_policy(ALIGNMENT, penalty)
+    prompt_cost = np.logaddexp(0.0, ratios.capability_ratio[ALIGNMENT][0] - np.log(penalty))
+    proxy_rows = ratios.proxy_over_policy(PROXY, penalty)
+    index = {
+        source: _with_resamples(len(ratios.alignment_ratio[source][0]), seed + source)
+        for source in (ALIGNMENT, PROXY, CAPABILITY)
     }
+    a = index[ALIGNMENT]
     # Under D̂ instead of D: alignment rows weighted by D̂/D, self-normalised.
-    weights = np.exp(-a_prompts)
-    proxy_gap_rows = proxy_over_policy(PROXY)
-    # Donsker-Varadhan: the witness e^T has mean one under the mixture if the classifier is calibrated.
-    mixture = [
-        ratios.alignment_ratio[source][1] - np.logaddexp(ratios.capability_ratio[source][1], log_penalty)
-        + np.log1p(penalty)
-        for source in (PROXY, CAPABILITY)
-    ]  # fmt: skip
-    log_shares = -np.log1p(1 / penalty), -np.log1p(penalty)
-
-    indices = [
-        np.vstack([np.arange(len(rows)), resample_indices(len(rows), resamples=_RESAMPLES, seed=seed + i)])
-        for i, rows in enumerate((a_prompts, mixture[0], mixture[1]))
-    ]
-    a, p, f = indices
-    normaliser = np.logaddexp(
-        log_shares[0] + logsumexp(mixture[0][p], axis=1) - np.log(p.shape[1]),
-        log_shares[1] + logsumexp(mixture[1][f], axis=1) - np.log(f.shape[1]),
-    )
-    gap = per_row["gap"][a].mean(axis=1)
-    proxy_gap = proxy_gap_rows[p].mean(axis=1)
-
-    def under_proxy_prompts(rows: Array) -> Array:
-        return (weights * rows)[a].sum(axis=1) / weights[a].sum(axis=1)
-
-    on_proxy_prompts = under_proxy_prompts(per_row["gap"])
-    p_prompts, p_pairs = ratios.alignment_ratio[PROXY]
+    weights = np.exp(-prompts_to_proxy)[a]
+    weights /= weights.sum(axis=1, keepdims=True)
+    gap, proxy_gap = to_policy[a].mean(axis=1), proxy_rows[index[PROXY]].mean(axis=1)
+    on_proxy_prompts = (weights * to_policy[a]).sum(axis=1)
+    normaliser = ratios.log_normaliser(index, penalty)
     return SafetyTerms(
+        # A negative normaliser would raise the bound on the strength of few rows; it is not used.
         gap_lower=np.maximum(gap - np.maximum(normaliser, 0.0), 0.0),
-        response_kl=np.maximum(per_row["response_kl"][a].mean(axis=1), 0.0),
-        response_kl_on_proxy=np.maximum(under_proxy_prompts(per_row["response_kl"]), 0.0),
+        response_kl=np.maximum(to_proxy[a].mean(axis=1), 0.0),
+        response_kl_on_proxy=np.maximum((weights * to_proxy[a]).sum(axis=1), 0.0),
         # E_D̂ TV(μ, μ̂) = E_{D̂,μ̂} (1 - μ/μ̂)_+
-        response_tv=float(np.maximum(-np.expm1(p_pairs - p_prompts), 0.0).mean()),
-        prompt_cost=per_row["prompt_cost"][a].mean(axis=1),
+        response_tv=float(np.maximum(-np.expm1(ratios.alignment_over_proxy(PROXY)), 0.0).mean()),
+        prompt_cost=prompt_cost[a].mean(axis=1),
         prompt_shift=gap - on_proxy_prompts,
         response_shift=on_proxy_prompts - proxy_gap,
-        largest_kl=float(max(per_row["gap"].max(), 0.0)),
-        largest_log_ratio=float(max(np.abs(proxy_over_policy(s)).max() for s in (ALIGNMENT, PROXY))),
+        largest_kl=float(max(to_policy.max(), 0.0)),
+        largest_log_ratio=float(max(np.abs(ratios.proxy_over_policy(s, penalty)).max() for s in (ALIGNMENT, PROXY))),
     )
 
 
@@ -143,8 +142,8 @@ def safety_curve(ratios: ThreeWay, penalties: Sequence[float], *, confidence: fl
     """Lower end of G_s(P_λ), and as ``upper`` the estimate of Theorem 1, refined (``upper_is_bound`` is False)."""
     terms = [safety_terms(ratios, penalty, seed=seed) for penalty in penalties]
     low, _ = percentile_interval(np.stack([t.gap_lower[1:] for t in terms], axis=1), confidence)
-    _, high = percentile_interval(np.stack([t.gap_upper[1:] for t in terms], axis=1), confidence)
-    upper = np.array([t.gap_upper[0] for t in terms])
+    _, high = percentile_interval(np.stack([t.refined[1:] for t in terms], axis=1), confidence)
+    upper = np.array([t.refined[0] for t in terms])
     lower = np.minimum([t.gap_lower[0] for t in terms], upper)
     return Curve(
         penalties=np.asarray(penalties, dtype=float),
@@ -155,3 +154,8 @@ def safety_curve(ratios: ThreeWay, penalties: Sequence[float], *, confidence: fl
         lower_is_bound=False,
         upper_is_bound=False,
     )
+
+
+def _with_resamples(n: int, seed: int) -> Array:
+    """All rows once, for the estimate, then bootstrap resamples: shape (1 + resamples, n)."""
+    return np.vstack([np.arange(n), resample_indices(n, resamples=_RESAMPLES, seed=seed)])

@@ -22,23 +22,24 @@ Series = tuple[str, Pick, str, str]
 
 #: How the status of a bound says that it rests on a divergence known only from below.
 _FROM_BELOW = "saturate"
+_LOG_LOSS = "log-loss on held-out rows"
 _SERIES: dict[str, tuple[Series, ...]] = {
-    "safety": (
-        ("Theorem 1, paper", lambda row: row["theorem1"]["paper"], BLUE, "s"),
-        ("Theorem 1, refined", lambda row: row["theorem1"]["refined"], ORANGE, "o"),
-        ("certificate", lambda row: row["certificate"].get("safety_gap"), BLACK, "D"),
+    "safety_gap": (
+        ("paper", lambda row: row["theorem1"]["paper"], BLUE, "s"),
+        ("refined", lambda row: row["theorem1"]["refined"], ORANGE, "o"),
+        ("proved on held-out rows", lambda row: row["certificate"].get("safety_gap"), BLACK, "D"),
     ),
-    "capability": (
+    "capability_gap": (
         (r"(a) paper: $\lambda\,$KL$(\hat\mu\|\mu_f)$", lambda row: row["theorem2"]["paper"], BLUE, "s"),
         (r"(b) KL$(\mu_f\|\hat\mu)$", lambda row: row["theorem2"]["b"], SKY, "v"),
         ("(c) prompts alone", lambda row: row["theorem2"]["c"], GREEN, "^"),
         ("(d) value of the total", lambda row: row["theorem2"]["d"], PURPLE, "P"),
         ("refined", lambda row: row["theorem2"]["refined"], ORANGE, "o"),
-        ("certificate", lambda row: row["certificate"]["capability_gap"], BLACK, "D"),
+        ("proved on held-out rows", lambda row: row["certificate"]["capability_gap"], BLACK, "D"),
     ),
     "total": (
-        ("classifier bound", lambda row: row["classifier_bound"], BLUE, "o"),
-        ("certificate", lambda row: row["certificate"]["total"], BLACK, "D"),
+        (_LOG_LOSS, lambda row: row["classifier_bound"], BLUE, "o"),
+        ("proved on held-out rows", lambda row: row["certificate"]["total"], BLACK, "D"),
     ),
 }
 
@@ -48,40 +49,54 @@ def bounds_figure(record: Record) -> Figure:
     figure = page(record, _finding(record), (13.0, 6.6))
     safety, capability, total = figure.subplots(1, 3)
     same = same_source(record)
-    _panel(safety, record, "Safety gap  $G_s$", _SERIES["safety"], trivial_proxy if same else None)
-    _panel(capability, record, "Capability gap  $G_f$ (Theorem 2)", _SERIES["capability"], trivial_capability)
-    _panel(total, record, r"Total  $G_f + \lambda\,\hat G_s$", _SERIES["total"], trivial_total)
+    _panel(safety, record, "safety_gap", "Safety gap  $G_s$ (Theorem 1)", trivial_proxy if same else None)
+    _panel(capability, record, "capability_gap", "Capability gap  $G_f$ (Theorem 2)", trivial_capability)
+    _panel(total, record, "total", r"Total  $G_f + \lambda\,\hat G_s$ (classifier bound)", trivial_total)
     return figure
 
 
 def _finding(record: Record) -> str:
     row = reference(record)
-    parts = []
-    for name, theorem in (("safety gap", "theorem1"), ("capability gap", "theorem2")):
-        paper, refined = number(row[theorem]["paper"]), number(row[theorem]["refined"])
-        if math.isinf(paper) or refined <= 0:
-            parts.append(f"of the {name}, the refined bound is {refined:.2g} and the paper's {paper:.2g} nats/response")
-        elif paper > refined:
-            parts.append(f"the refined bound on the {name} is {paper / refined:.2g} times smaller than the paper's")
-        else:
-            parts.append(f"the refined bound on the {name} is {'equal to' if paper == refined else 'above'} the paper's")
-    share = number(row["certificate"]["total"]) / trivial_total(row["penalty"])
+    certificate = row["certificate"]["total"]
+    proved = (
+        f"the total is certified at {number(certificate) / trivial_total(row['penalty']):.0%} of the bound known without data"
+        if certificate.get("status", "ok") == "ok"
+        else "no total is certified below the bound known without data"
+    )
+    safety, capability = (_comparison(row[theorem]) for theorem in ("theorem1", "theorem2"))
     return (
-        f"At {PENALTY} = {row['penalty']:g} {'; '.join(parts)}; the total is certified at {share:.0%} "
-        "of the bound known without data"
+        f"At {PENALTY} = {row['penalty']:g} the refined bound is {safety} on the safety gap and {capability} on the "
+        f"capability gap; {proved}"
     )
 
 
+def _comparison(bounds: Record) -> str:
+    """The refined bound against the paper's, said no more strongly than the two are known."""
+    paper, refined = number(bounds["paper"]), number(bounds["refined"])
+    from_below = [_FROM_BELOW in bounds[name].get("status", "") for name in ("paper", "refined")]
+    if paper == refined:
+        return "equal to the paper's"
+    if math.isinf(paper):
+        return f"{refined:.2g} nats/response where the paper's is infinite"
+    if refined < paper and refined > 0:
+        hedge = "an estimated " if all(from_below) else "at least " if from_below[0] else ""
+        return f"{hedge}{paper / refined:.2g} times smaller than the paper's"
+    return "not comparable with the paper's (whose KL is known only from below)" if from_below[0] else "above the paper's"
+
+
 def _panel(
-    axes: Axes, record: Record, title: str, series: tuple[Series, ...], trivial: Callable[[float], float] | None
+    axes: Axes, record: Record, quantity: str, title: str, trivial: Callable[[float], float] | None
 ) -> None:
     rows = record["loss_constraint"]
     penalties = np.array([row["penalty"] for row in rows])
     shown: list[Any] = []
-    for label, pick, colour, marker in series:
+    for label, pick, colour, marker in _SERIES[quantity]:
         bounds = [bound for row in rows if (bound := pick(row)) is not None]
         if bounds:
             shown.append(_draw(axes, penalties, bounds, label, colour, marker))
+    exact = [row["exact"][quantity] for row in rows if "exact" in row]
+    if exact:
+        shown.append(_exact(axes, penalties, exact))
     if trivial is not None:
         span = np.geomspace(penalties.min() / 1.05, penalties.max() * 1.05, 50)
         known = [trivial(float(penalty)) for penalty in span]
@@ -100,22 +115,29 @@ def _draw(axes: Axes, penalties: np.ndarray, bounds: list[Record], label: str, c
     # An infinite or zero bound has no place on a logarithmic axis; the legend says so.
     visible = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     certified = all(bound["kind"] == "certified" for bound in bounds)
-    # The refined minimum often coincides with the variant it chose: a wide line beneath shows both.
-    beneath = label.startswith("refined")
+    # The refined bound often coincides with the variant it chose: a wide line beneath shows both.
+    beneath = label == "refined"
+    dashes = (0, (1.6, 0.5)) if beneath else (0, (4, 1.5))
     axes.plot(
-        penalties, visible, color=colour, label=f"{label}, {_remarks(bounds, values)}", marker=marker,
-        linestyle="-" if certified else (0, (4, 1.5)), markerfacecolor=colour if certified else "white",
-        linewidth=5 if beneath else 1.6, markersize=11 if beneath else 6, alpha=0.55 if beneath else 1,
-        markeredgewidth=1.4, zorder=2 if beneath else 3,
+        penalties, visible, color=colour, label=f"{label}: {_remarks(bounds, values)}", marker=marker,
+        linestyle="-" if certified else dashes, markerfacecolor=colour if certified else "none",
+        linewidth=5 if beneath else 1.6, markersize=11 if beneath else 5 if certified else 7.5,
+        alpha=0.55 if beneath else 1, markeredgewidth=1.4, zorder=2 if beneath else 3,
     )  # fmt: skip
-    if label != "classifier bound":
+    if label != _LOG_LOSS or bounds[0]["interval"] is None:
         return [float(value) for value in visible]
-    upper = np.array([bound["interval"][1] for bound in bounds], dtype=float)
+    low, high = np.array([bound["interval"] for bound in bounds], dtype=float).T
     axes.errorbar(
-        penalties, visible, yerr=[np.zeros(len(values)), np.maximum(upper - visible, 0.0)], color=colour, linestyle="none",
-        capsize=4, linewidth=1, label=f"its {bounds[0]['confidence']:.0%} interval (down to 0)",
+        penalties, visible, yerr=[visible - np.maximum(low, 1e-9), np.maximum(high - visible, 0)], color=colour,
+        linestyle="none", capsize=4, linewidth=1, label=f"its {bounds[0]['confidence']:.0%} interval",
     )  # fmt: skip
-    return [*map(float, visible), *map(float, upper)]
+    return [*map(float, visible), *map(float, high)]
+
+
+def _exact(axes: Axes, penalties: np.ndarray, bounds: list[Record]) -> list[float]:
+    values = [number(bound) for bound in bounds]
+    axes.plot(penalties, values, color=BLACK, marker="x", markersize=8, linestyle="none", label="exact from likelihoods")
+    return values
 
 
 def _remarks(bounds: list[Record], values: np.ndarray) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -58,17 +60,22 @@ def trade_off_figure(record: Record) -> Figure:
 
 def _finding(record: Record) -> str:
     row = reference(record)
-    certificate, upper = row["certificate"]["total"], number(row["bracket"]["total"]["upper"])
-    proved = f"certified: {number(certificate):.2g}" if certificate.get("status", "ok") == "ok" else "nothing certified"
+    certificate, safety = row["certificate"]["total"], row["predicted"]["safety_gap"]
+    cost, known = number(row["bracket"]["total"]["upper"]), f"at most {{:.2g}} {UNIT} by estimate"
+    if "exact" in row:
+        cost, known = number(row["exact"]["total"]), f"{{:.2g}} {UNIT} by the models' likelihoods"
+        safety = row["exact"]["safety_gap"]
+    proved = (
+        f"certified: {number(certificate):.2g}" if certificate.get("status", "ok") == "ok" else "no certificate"
+    )
     text = (
-        f"At {PENALTY} = {row['penalty']:g} the best trade-off costs at most {upper:.2g} {UNIT} by estimate ({proved}), "
-        f"{upper / trivial_total(row['penalty']):.0%} of what any two data sets could cost"
+        f"At {PENALTY} = {row['penalty']:g} the best trade-off costs {known.format(cost)} ({proved}), "
+        f"{cost / trivial_total(row['penalty']):.0%} of what any two data sets could cost"
     )
     if same_source(record):
         return text
-    safety = row["predicted"]["safety_gap"]
-    low, high = safety["interval"]
-    return f"{text}; the true safety gap is estimated at {number(safety):.2g} ({low:.2g} to {high:.2g})"
+    low, high = (math.inf if end is None else end for end in safety["interval"])
+    return f"{text}; the true safety gap is {'' if 'exact' in row else 'estimated at '}{number(safety):.2g} ({low:.2g} to {high:.2g})"
 
 
 def settled(record: Record, quantity: str) -> bool:
@@ -106,7 +113,7 @@ def _gap_panel(axes: Axes, record: Record, quantity: str, title: str) -> None:
             penalties, floor, above["lower"], facecolor="none", edgecolor=colour, alpha=0.35, hatch="//", linewidth=0
         )
     for name in ("lower", "upper"):
-        axes.plot(penalties, above[name], color=colour, linestyle="--", linewidth=1.4)
+        axes.plot(penalties, np.where(ends[name] >= floor, ends[name], np.nan), color=colour, linestyle="--", linewidth=1.4)
     if quantity in curves["trivial"]:
         axes.plot(penalties, curves["trivial"][quantity], **_TRIVIAL)
         _certificate_line(axes, penalties, _certificate(record, quantity), colour)
@@ -119,12 +126,13 @@ def _gap_panel(axes: Axes, record: Record, quantity: str, title: str) -> None:
         )  # fmt: skip
     panel_style(axes, title)
     penalty_axis(axes, [*penalties, *(row["penalty"] for row in record["loss_constraint"])])
-    log_axis(axes.yaxis, floor, top)
     if quantity == "safety_gap" and "status" in reference(record)["theorem1"]["refined"]:
         axes.text(
-            0.98, 0.97, r"upper end uses $KL(\mu\,\|\,\hat\mu)$, known only from below", transform=axes.transAxes,
+            0.98, 0.98, r"upper end uses KL$(\mu\,\|\,\hat\mu)$, known only from below", transform=axes.transAxes,
             ha="right", va="top", size=SMALL - 0.5, color=GREY,
         )  # fmt: skip
+        top *= (top / floor) ** 0.16  # room for it
+    log_axis(axes.yaxis, floor, top)
 
 
 def _certificate_line(axes: Axes, x: Array, y: Array, colour: str) -> None:
@@ -163,20 +171,22 @@ def _frontier_panel(axes: Axes, record: Record, same: bool) -> None:
     )
     log_axis(axes.xaxis, *limits[0])
     log_axis(axes.yaxis, *limits[1])
-    for penalty in (0.01, 1.0, 100.0):
-        at = int(np.argmin(np.abs(np.log(np.array(curves["penalties"]) / penalty))))
-        if abs(np.log(curves["penalties"][at] / penalty)) < 0.1:
-            axes.plot(high[0][at], high[1][at], marker="s", color=BLACK, markersize=5)
-            axes.annotate(
-                f"λ = {penalty:g}", (high[0][at], high[1][at]), xytext=(-14, -14), textcoords="offset points", size=SMALL,
-                ha="right", va="top", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-                arrowprops={"arrowstyle": "-", "color": BLACK, "linewidth": 0.8},
-            )  # fmt: skip
     exact = [row["exact"] for row in record["loss_constraint"] if "exact" in row]
     axes.plot(
         *([max(number(each[gap]), 1e-12) for each in exact] for gap in ("proxy_gap", "capability_gap")),
         color=BLACK, marker="D", markersize=5, linestyle="none", zorder=5,
     )  # fmt: skip
+    side = -1 if not exact else 1  # exact points lie below the upper end, certificates above it
+    for penalty in (0.01, 1.0, 100.0):
+        at = int(np.argmin(np.abs(np.log(np.array(curves["penalties"]) / penalty))))
+        if abs(np.log(curves["penalties"][at] / penalty)) < 0.1:
+            axes.plot(high[0][at], high[1][at], marker="s", color=BLACK, markersize=5)
+            axes.annotate(
+                f"λ = {penalty:g}", (high[0][at], high[1][at]), xytext=(side * 12, side * 12), size=SMALL,
+                textcoords="offset points", ha="right" if side < 0 else "left", va="top" if side < 0 else "bottom",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}, annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": BLACK, "linewidth": 0.8},
+            )  # fmt: skip
 
 
 def _legend(record: Record) -> list[Artist]:
