@@ -19,6 +19,8 @@ TEACHERS = {"alignment": "system:a", "proxy": "system:b", "capability": "system:
         ({"penalty": (1, -0.25)}, "--penalty must be finite and > 0, got -0.25"),
         ({"penalty": (math.inf,)}, "--penalty must be finite and > 0, got inf"),
         ({"penalty": (math.nan, 1)}, "--penalty must be finite and > 0, got nan"),
+        ({"penalty": (0.9e-9,)}, "--penalty must be from 1e-09 to 1e+09, got 9e-10"),
+        ({"penalty": (1.1e9,)}, "--penalty must be from 1e-09 to 1e+09, got 1.1e+09"),
         ({"max_safety_gap": 0.0}, "--max-safety-gap must be finite and > 0 nats a response, got 0.0"),
         ({"max_safety_gap": -2.5}, "--max-safety-gap must be finite and > 0 nats a response, got -2.5"),
         ({"max_safety_gap": math.nan}, "--max-safety-gap must be finite and > 0 nats a response, got nan"),
@@ -50,7 +52,7 @@ def test_a_value_out_of_range_is_refused_and_named(options, message):
         {"confidence": 0.5},
         {"confidence": 0.999},
         {"seed": 2**31 - 1},
-        {"penalty": (1e-6, 1e6)},
+        {"penalty": (1e-9, 1e9)},
         {"max_safety_gap": 1e-9},
     ],
 )

@@ -21,6 +21,8 @@ import pytest
 import tradeoffbounds
 from tradeoffbounds import EstimateConfig, UserError, estimate
 from tradeoffbounds.estimate import main
+from tradeoffbounds.overlap.likelihood_ratios import exact_gaps
+from tradeoffbounds.report import figures
 
 from .tiny_models import chat_tokenizer
 
@@ -135,6 +137,7 @@ def from_python(tiny_folder, data, tmp_path_factory):
     stdout, stderr = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRADEOFFBOUNDS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(figures, "draw_figures", lambda record, folder: None)
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             result = tradeoffbounds.estimate(config)
     return SimpleNamespace(result=result, said=stdout.getvalue() + stderr.getvalue())
@@ -142,7 +145,8 @@ def from_python(tiny_folder, data, tmp_path_factory):
 
 @pytest.fixture
 def fitted(from_python, monkeypatch):
-    """Whatever is asked, the classifiers' answer of `plain`: for tests of what lies before and after them."""
+    """Whatever is asked, the classifiers' answer of `plain`, and no figures: for tests of what lies around them."""
+    monkeypatch.setattr(figures, "draw_figures", lambda record, folder: None)
     monkeypatch.setattr("tradeoffbounds.estimate.case_one", lambda *_, **__: from_python.result.case_one)
 
 
@@ -313,9 +317,13 @@ def test_nothing_temporary_is_left_behind(plain, cache):
     assert [path for folder in (plain.out, cache) for path in folder.rglob(".*")] == []
 
 
-def test_figures_are_drawn_from_the_record_into_their_folder(call, monkeypatch, tmp_path):
-    from tradeoffbounds.report import figures
+@pytest.mark.parametrize("which", ["plain", "same_source", "teacher", "out_of_reach"])
+def test_every_kind_of_result_can_be_drawn(request, which):
+    drawn = [path.read_bytes() for path in (request.getfixturevalue(which).out / "figures").iterdir()]
+    assert drawn and all(image.startswith(b"\x89PNG") for image in drawn)
 
+
+def test_figures_are_drawn_from_the_record_into_their_folder(call, monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(figures, "draw_figures", lambda record, folder: drawn.append((record, folder)))
     record = call("--quiet").record
@@ -414,7 +422,7 @@ def test_the_largest_safety_gap_is_turned_into_a_penalty(same_source):
 
 @pytest.fixture(scope="module")
 def out_of_reach(run):
-    return run("--quiet", max_safety_gap=1e-9, proxy="same-safety", seed=1)
+    return run("--quiet", max_safety_gap=1e-9, proxy="same-safety", seed=1, penalty=(1e-9, 1.0, 1e9))
 
 
 def test_a_safety_gap_that_no_penalty_keeps_is_answered_with_its_floor(out_of_reach):
@@ -422,6 +430,12 @@ def test_a_safety_gap_that_no_penalty_keeps_is_answered_with_its_floor(out_of_re
     assert answer["penalty_from"] == {"estimated": None, "certified_proxy_gap": None}
     sentence = "No lambda up to 1000 keeps the estimated safety gap under 1e-09: its floor with this proxy is "
     assert f"{sentence}{answer['floor']:.3g}." in out_of_reach.record["verdict"]
+
+
+def test_the_ends_of_the_allowed_penalties_give_finite_numbers(out_of_reach):
+    for penalty in (1e-9, 1.0, 1e9):
+        for path, quantity in quantities(row_at(out_of_reach.record, penalty)):
+            assert quantity["value"] is not None and math.isfinite(quantity["value"]), path
 
 
 def test_quiet_prints_nothing(out_of_reach):
@@ -453,29 +467,48 @@ def test_sources_that_are_models_say_so(teacher):
     assert "exact total" in teacher.stdout
 
 
-def test_exact_gaps_are_those_of_the_sampled_likelihoods(tiny_folder, data, tmp_path):
-    """Written out from the likelihoods, P = (μ_f + λ μ̂)/(1 + λ); at large λ the total nears KL(μ_f|μ̂)."""
-    config = EstimateConfig(
-        model=str(tiny_folder), alignment="system:You are kind.", proxy="system:You are kind.",
-        capability="system:You write code.", teacher_prompts="safety", teacher_tokens=1, data_dir=data,
-        penalty=(0.3, 1e6), device="cpu", dtype="float32", views="fast", out=tmp_path,
-    )  # fmt: skip
-    result = estimate(config)
-    likelihoods = result.case_one.likelihoods
-    for penalty, row in zip((0.3, 1e6), result.record["loss_constraint"], strict=True):
-        gaps = {}
-        for name, own in (("safety_gap", 0), ("proxy_gap", 1), ("capability_gap", 2)):
-            rows = (likelihoods.alignment, likelihoods.proxy, likelihoods.capability)[own]
-            mixture = (np.exp(rows[:, 2]) + penalty * np.exp(rows[:, 1])) / (1 + penalty)
-            gaps[name] = np.mean(rows[:, own] - np.log(mixture))
-            assert row["exact"][name]["value"] == pytest.approx(gaps[name], rel=1e-6, abs=1e-12)
-    proxy, capability = likelihoods.proxy, likelihoods.capability
+@pytest.fixture
+def likelihoods(call, monkeypatch, from_python):
+    """What the classifiers are given beside the domains, for three system prompts."""
+
+    def given(*system_prompts):
+        seen = []
+
+        def capture(*_, likelihoods, **__):
+            seen.append(likelihoods)
+            return from_python.result.case_one
+
+        monkeypatch.setattr("tradeoffbounds.estimate.case_one", capture)
+        roles = zip(("alignment", "proxy", "capability"), system_prompts, strict=True)
+        record = call(
+            "--quiet", teacher_prompts="safety", teacher_tokens=3, views="fast",
+            **{role: f"system:{text}" for role, text in roles},
+        ).record  # fmt: skip
+        return seen[0], record
+
+    return given
+
+
+def test_every_model_finds_its_own_responses_likeliest(likelihoods):
+    found, _ = likelihoods("You are kind.", "Write in French.", "def f(x): return x")
+    for own, rows in enumerate((found.alignment, found.proxy, found.capability)):
+        assert rows.shape == (40, 3)
+        assert rows[:, own].mean() > np.delete(rows, own, axis=1).mean(axis=0).max() + 0.5
+
+
+def test_equal_system_prompts_share_their_rows(likelihoods):
+    found, record = likelihoods("You are kind.", " You are kind. ", "You write code.")
+    assert record["sources"]["alignment"]["sha256"] == record["sources"]["proxy"]["sha256"]
+    np.testing.assert_array_equal(found.alignment, found.proxy)
+    np.testing.assert_array_equal(found.alignment[:, 0], found.alignment[:, 1])
+
+
+def test_at_a_large_penalty_the_exact_total_nears_the_divergence_of_the_sources(likelihoods):
+    """P_λ goes to μ̂, and the total to KL(μ_f|μ̂) + E_μ̂[1 - μ_f/μ̂], the second 0 but for sampling."""
+    found, _ = likelihoods("You are kind.", "You are kind and brief.", "You are brief.")
+    proxy, capability = found.proxy, found.capability
     limit = (capability[:, 2] - capability[:, 1]).mean() + 1 - np.exp(proxy[:, 2] - proxy[:, 1]).mean()
-    assert row["exact"]["total"]["value"] == pytest.approx(limit, abs=1e-3)
-    # Equal system prompts share their rows.
-    assert result.record["sources"]["alignment"]["sha256"] == result.record["sources"]["proxy"]["sha256"]
-    assert "safety_gap" in row["certificate"]
-    np.testing.assert_array_equal(likelihoods.alignment, likelihoods.proxy)
+    assert exact_gaps(found, 1e6, confidence=0.95)["total"].value == pytest.approx(limit, rel=1e-3)
 
 
 # Stand-ins
@@ -617,8 +650,18 @@ def test_a_model_without_a_chat_template_is_refused(refused, tiny_folder, tmp_pa
     assert f"model {folder} has no chat template; use an instruct model" in said
 
 
-def test_a_row_that_the_template_cannot_hold_is_refused_before_weights_are_read(refused):
+def test_a_limit_that_cannot_hold_the_template_is_refused(refused):
     assert "max_tokens = 16 is too small" in refused(max_tokens=16)
+
+
+def test_a_row_of_the_last_source_that_cannot_be_rendered_is_refused_before_weights_are_read(
+    refused, tiny_folder, tmp_path
+):
+    folder = shutil.copytree(tiny_folder, tmp_path / "forgetful")
+    template = (folder / "chat_template.jinja").read_text()
+    forgetful = template.replace("m['content']", "m['content'].replace('lambda', '')")  # a word of code alone
+    (folder / "chat_template.jinja").write_text(forgetful)
+    assert "alters the user's message" in refused(model=folder)
 
 
 def test_a_template_that_refuses_system_prompts_is_named(refused, tiny_folder, tmp_path):

@@ -14,6 +14,8 @@ from tradeoffbounds.errors import UserError
 #: A source may be the model itself under a system prompt: ``system:You are a careful assistant.``
 TEACHER_PREFIX = "system:"
 _MIN_SAMPLES = 20
+#: Beyond these, double precision no longer tells one side's losses from each other.
+_PENALTIES = (1e-9, 1e9)
 #: scikit-learn's limit is 2**32 - 1, and some steps add a little to the seed.
 _MAX_SEED = 2**31 - 1
 
@@ -87,6 +89,8 @@ class EstimateConfig:
         for penalty in penalties:
             if not (penalty > 0 and math.isfinite(penalty)):
                 raise UserError(f"--penalty must be finite and > 0, got {penalty:g}")
+            if not _PENALTIES[0] <= penalty <= _PENALTIES[1]:
+                raise UserError(f"--penalty must be from {_PENALTIES[0]:g} to {_PENALTIES[1]:g}, got {penalty:g}")
         object.__setattr__(self, "penalty", tuple(sorted(set(penalties))))
         if self.samples < _MIN_SAMPLES:
             raise UserError(f"--samples must be at least {_MIN_SAMPLES}, got {self.samples}")

@@ -12,22 +12,38 @@ from matplotlib.figure import Figure
 
 from tradeoffbounds.bounds.classifier_bound import trivial_capability, trivial_proxy, trivial_total
 from tradeoffbounds.report.figure_style import (
-    BLACK, BLUE, GREEN, GREY, ORANGE, PENALTY, PURPLE, SKY, SMALL, Record, log_axis, number, page, panel_style,
-    penalty_axis, positive, reference, same_source,
-)  # fmt: skip
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PENALTY,
+    PURPLE,
+    SKY,
+    SMALL,
+    Record,
+    known_from_below,
+    log_axis,
+    number,
+    page,
+    panel_style,
+    penalty_axis,
+    positive,
+    reference,
+    same_source,
+)
 
 Pick = Callable[[Record], Record | None]
 #: Label, the bound at a row (None: not in this record), colour, marker.
 Series = tuple[str, Pick, str, str]
 
-#: How the status of a bound says that it rests on a divergence known only from below.
-_FROM_BELOW = "saturate"
-_LOG_LOSS = "log-loss on held-out rows"
+_EXACT = "exact from likelihoods"
+_LOG_LOSS = "held-out log-loss"
 _SERIES: dict[str, tuple[Series, ...]] = {
     "safety_gap": (
         ("paper", lambda row: row["theorem1"]["paper"], BLUE, "s"),
         ("refined", lambda row: row["theorem1"]["refined"], ORANGE, "o"),
-        ("proved on held-out rows", lambda row: row["certificate"].get("safety_gap"), BLACK, "D"),
+        ("held-out limit", lambda row: row["certificate"].get("safety_gap"), BLACK, "D"),
     ),
     "capability_gap": (
         (r"(a) paper: $\lambda\,$KL$(\hat\mu\|\mu_f)$", lambda row: row["theorem2"]["paper"], BLUE, "s"),
@@ -35,11 +51,11 @@ _SERIES: dict[str, tuple[Series, ...]] = {
         ("(c) prompts alone", lambda row: row["theorem2"]["c"], GREEN, "^"),
         ("(d) value of the total", lambda row: row["theorem2"]["d"], PURPLE, "P"),
         ("refined", lambda row: row["theorem2"]["refined"], ORANGE, "o"),
-        ("proved on held-out rows", lambda row: row["certificate"]["capability_gap"], BLACK, "D"),
+        ("held-out limit", lambda row: row["certificate"]["capability_gap"], BLACK, "D"),
     ),
     "total": (
         (_LOG_LOSS, lambda row: row["classifier_bound"], BLUE, "o"),
-        ("proved on held-out rows", lambda row: row["certificate"]["total"], BLACK, "D"),
+        ("held-out limit", lambda row: row["certificate"]["total"], BLACK, "D"),
     ),
 }
 
@@ -58,35 +74,36 @@ def bounds_figure(record: Record) -> Figure:
 def _finding(record: Record) -> str:
     row = reference(record)
     certificate = row["certificate"]["total"]
-    proved = (
-        f"the total is certified at {number(certificate) / trivial_total(row['penalty']):.0%} of the bound known without data"
-        if certificate.get("status", "ok") == "ok"
-        else "no total is certified below the bound known without data"
-    )
+    share = number(certificate) / trivial_total(row["penalty"])
+    last = f"the total is certified at {share:.0%} of the bound known without data"
+    if certificate.get("status", "ok") != "ok":
+        last = "no total is certified below the bound known without data"
+    exact = [each for each in record["loss_constraint"] if "exact" in each]
+    broken = [each for each in exact if number(each["exact"]["safety_gap"]) > number(each["theorem1"]["refined"])]
+    if broken:
+        last = f"the exact safety gap exceeds the refined estimate at {len(broken)} of {len(exact)} λ"
     safety, capability = (_comparison(row[theorem]) for theorem in ("theorem1", "theorem2"))
     return (
         f"At {PENALTY} = {row['penalty']:g} the refined bound is {safety} on the safety gap and {capability} on the "
-        f"capability gap; {proved}"
+        f"capability gap; {last}"
     )
 
 
 def _comparison(bounds: Record) -> str:
     """The refined bound against the paper's, said no more strongly than the two are known."""
     paper, refined = number(bounds["paper"]), number(bounds["refined"])
-    from_below = [_FROM_BELOW in bounds[name].get("status", "") for name in ("paper", "refined")]
+    from_below = [known_from_below(bounds[name]) for name in ("paper", "refined")]
     if paper == refined:
         return "equal to the paper's"
     if math.isinf(paper):
         return f"{refined:.2g} nats/response where the paper's is infinite"
     if refined < paper and refined > 0:
-        hedge = "an estimated " if all(from_below) else "at least " if from_below[0] else ""
+        hedge = "an estimated " if all(from_below) else "at least an estimated " if from_below[0] else ""
         return f"{hedge}{paper / refined:.2g} times smaller than the paper's"
-    return "not comparable with the paper's (whose KL is known only from below)" if from_below[0] else "above the paper's"
+    return "not comparable (the paper's KL is known only from below)" if from_below[0] else "above the paper's"
 
 
-def _panel(
-    axes: Axes, record: Record, quantity: str, title: str, trivial: Callable[[float], float] | None
-) -> None:
+def _panel(axes: Axes, record: Record, quantity: str, title: str, trivial: Callable[[float], float] | None) -> None:
     rows = record["loss_constraint"]
     penalties = np.array([row["penalty"] for row in rows])
     shown: list[Any] = []
@@ -105,7 +122,7 @@ def _panel(
     panel_style(axes, title)
     penalty_axis(axes, penalties)
     values = positive(*shown)
-    log_axis(axes.yaxis, float(values.min(initial=1.0)) / 1.5, float(values.max(initial=1.0)) * 1.5)
+    log_axis(axes, "y", float(values.min(initial=1.0)) / 1.5, float(values.max(initial=1.0)) * 1.5)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=SMALL, frameon=False, handlelength=3.2)
 
 
@@ -127,16 +144,18 @@ def _draw(axes: Axes, penalties: np.ndarray, bounds: list[Record], label: str, c
     if label != _LOG_LOSS or bounds[0]["interval"] is None:
         return [float(value) for value in visible]
     low, high = np.array([bound["interval"] for bound in bounds], dtype=float).T
+    # Down to just above zero, which is below the panel.
+    errors = np.maximum([visible - np.maximum(low, 1e-9), high - visible], 0.0)
     axes.errorbar(
-        penalties, visible, yerr=[visible - np.maximum(low, 1e-9), np.maximum(high - visible, 0)], color=colour,
-        linestyle="none", capsize=4, linewidth=1, label=f"its {bounds[0]['confidence']:.0%} interval",
+        penalties, visible, yerr=errors, color=colour, linestyle="none", capsize=4, linewidth=1,
+        label=f"log-loss, {bounds[0]['confidence']:.0%} interval",
     )  # fmt: skip
     return [*map(float, visible), *map(float, high)]
 
 
 def _exact(axes: Axes, penalties: np.ndarray, bounds: list[Record]) -> list[float]:
     values = [number(bound) for bound in bounds]
-    axes.plot(penalties, values, color=BLACK, marker="x", markersize=8, linestyle="none", label="exact from likelihoods")
+    axes.plot(penalties, values, color=BLACK, marker="x", markersize=8, linestyle="none", label=_EXACT)
     return values
 
 
@@ -145,7 +164,7 @@ def _remarks(bounds: list[Record], values: np.ndarray) -> str:
     kinds = dict.fromkeys(bound["kind"] for bound in bounds)
     statuses = [bound.get("status", "ok") for bound in bounds]
     remarks = ["/".join(kinds)]
-    if any(_FROM_BELOW in status for status in statuses):
+    if any(map(known_from_below, bounds)):
         remarks.append("KL from below")
     for count, what in (
         (int(np.isinf(values).sum()), "infinite"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
@@ -81,9 +80,15 @@ def stand_in_warning(record: Record) -> str:
     return f"STAND-IN DATA: {', '.join(dict.fromkeys(replaced))}, not the real data sets" if replaced else ""
 
 
+def short_name(source: Record, width: int) -> str:
+    """A source's name in at most ``width`` characters; a path or a system prompt may be long."""
+    name = str(source["name"])
+    return name if len(name) <= width else f"{name[: width - 4].rstrip()} ..."
+
+
 def _sources(record: Record) -> str:
     parts = [
-        f"{role}: {textwrap.shorten(source['name'], 60, placeholder=' ...')} ({source['rows']} rows, {source['origin']})"
+        f"{role}: {short_name(source, 60)} ({source['rows']} rows, {source['origin']})"
         for role, source in record["sources"].items()
     ]
     return "Sources - " + "; ".join(parts)
@@ -101,10 +106,10 @@ def panel_style(axes: Axes, title: str = "", *, x: str = PENALTY, y: str = UNIT)
     axes.set_axisbelow(True)
 
 
-def log_axis(axis: Axis, low: float, high: float) -> None:
+def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
     """A logarithmic axis from ``low`` to ``high`` with few ticks in plain numbers."""
-    {"x": axis.axes.set_xscale, "y": axis.axes.set_yscale}[axis.axis_name]("log")
-    {"x": axis.axes.set_xlim, "y": axis.axes.set_ylim}[axis.axis_name](low, high)
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis = axes.xaxis if which == "x" else axes.yaxis
     decades = math.log10(high / low)
     digits = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -121,7 +126,7 @@ def penalty_axis(axes: Axes, penalties: Iterable[float]) -> None:
     values = list(penalties)
     low, high = min(values), max(values)
     margin = (high / low) ** 0.05 if high > low else 3.0
-    log_axis(axes.xaxis, low / margin, high * margin)
+    log_axis(axes, "x", low / margin, high * margin)
 
 
 def positive(*series: Any) -> np.ndarray:
@@ -135,6 +140,11 @@ def number(quantity: Record) -> float:
     if quantity.get("infinite"):
         return -math.inf if quantity["side"] == "lower" else math.inf
     return float(quantity["value"])
+
+
+def known_from_below(quantity: Record) -> bool:
+    """Whether its status says that the true number is larger: a largest value seen, or a saturating divergence."""
+    return any(sign in quantity.get("status", "") for sign in ("at least", "saturate", "would raise"))
 
 
 def reference(record: Record) -> Record:

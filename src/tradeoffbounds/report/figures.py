@@ -1,2 +1,40 @@
-def draw_figures(record, folder):
-    pass
+"""All figures of an estimate, from its record alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from tradeoffbounds.report.bounds_figure import bounds_figure
+from tradeoffbounds.report.figure_style import Record
+from tradeoffbounds.report.scores_figure import scores_figure
+from tradeoffbounds.report.theorem1_figure import theorem1_figure
+from tradeoffbounds.report.trade_off_figure import trade_off_figure
+from tradeoffbounds.runs import atomic_path
+
+_DPI = 150
+_FIGURES = {
+    "trade_off": trade_off_figure,
+    "bounds": bounds_figure,
+    "theorem1_terms": theorem1_figure,
+    "classifier_scores": scores_figure,
+}
+
+
+def build_figures(record: Record) -> dict[str, Figure]:
+    """File stem -> figure, none of it written yet nor known to pyplot."""
+    rows = sorted(record["loss_constraint"], key=lambda row: row["penalty"])  # as a line is drawn
+    record = record | {"loss_constraint": rows}
+    return {name: build(record) for name, build in _FIGURES.items()}
+
+
+def draw_figures(record: Record, folder: Path) -> list[Path]:
+    """Write the figures as PNG into ``folder`` and return their paths; an interrupted one leaves no file."""
+    paths = []
+    for name, figure in build_figures(record).items():
+        path = folder / f"{name}.png"
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=_DPI)
+        paths.append(path)
+    return paths

@@ -13,9 +13,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from tradeoffbounds.report.figure_style import (
-    BLACK, BLUE, GREEN, GREY, ORANGE, PENALTY, PURPLE, SKY, SMALL, TEXT, UNIT, Record, number, page, panel_style,
-    reference, same_source,
-)  # fmt: skip
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PENALTY,
+    PURPLE,
+    SKY,
+    SMALL,
+    TEXT,
+    UNIT,
+    Record,
+    known_from_below,
+    number,
+    page,
+    panel_style,
+    reference,
+    same_source,
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +43,9 @@ class _Term:
 
 _TERMS = {
     "proxy_gap": _Term(r"proxy gap $\hat G_s$", "the proxy gap", ORANGE),
-    "prompt_shift": _Term(r"prompt shift: $B\,$TV$(D,\hat D)$", "the prompt shift B TV", SKY),
+    "prompt_shift": _Term(r"prompt shift (in the paper $B\,$TV$(D,\hat D)$)", "the prompt shift B TV", SKY),
     "response_kl": _Term(r"KL$(\mu\|\hat\mu)$ of the responses", "the KL of the responses", PURPLE),
-    "response_shift": _Term(r"response shift: $2C\,$TV$(\mu,\hat\mu)$", "the response shift 2C TV", BLUE),
+    "response_shift": _Term(r"response shift (in the paper $2C\,$TV$(\mu,\hat\mu)$)", "the response shift 2C TV", BLUE),
     "refined_prompt_cost": _Term(r"prompt cost: $\log(1 + D_f / \lambda\hat D)$", "the prompt cost", GREEN),
 }
 _PAPER = ("proxy_gap", "prompt_shift", "response_kl", "response_shift")
@@ -53,14 +69,23 @@ def theorem1_figure(record: Record) -> Figure:
             ticks.append((x, label))
             tops.append(_stack(axes, x, parts))
         axes.plot(x, signed_sum(row), marker="D", color=BLACK, markersize=5, zorder=5)
+        if "exact" in row:
+            axes.plot(
+                [place - _STEP * 1.6, place + _STEP * 1.6], [number(row["exact"]["safety_gap"])] * 2, color=BLACK,
+                linestyle="--", linewidth=1.6, zorder=5,
+            )  # fmt: skip
+            tops.append(number(row["exact"]["safety_gap"]))
     axes.axhline(0, color=BLACK, linewidth=0.8)
     panel_style(axes, y=f"true safety gap, {UNIT}")
-    axes.set_xlim(-0.55, len(rows) - 0.45)
+    margin = 0.55 + max(0, 3 - len(rows)) / 2  # a few bars stay narrow
+    axes.set_xlim(-margin, len(rows) - 1 + margin)
     axes.set_ylim(top=max(tops) * 1.08 or 1.0)
-    axes.set_xticks([x for x, _ in ticks], [label for _, label in ticks], minor=True, fontsize=SMALL - 1)
-    axes.set_xticks(range(len(rows)), [f"λ = {row['penalty']:g}" for row in rows], fontsize=TEXT)
+    axes.set_xticks([x for x, _ in ticks], [label for _, label in ticks], minor=True)
+    axes.set_xticks(range(len(rows)), [f"λ = {row['penalty']:g}" for row in rows])
+    axes.xaxis.remove_overlapping_locs = False  # a middle bar's label stands above that of its penalty
     axes.tick_params(axis="x", which="both", length=0)
-    axes.tick_params(axis="x", which="major", pad=20)
+    axes.tick_params(axis="x", which="minor", labelsize=SMALL - 1)
+    axes.tick_params(axis="x", which="major", labelsize=TEXT, pad=20)
     return figure
 
 
@@ -75,7 +100,8 @@ def _shown(record: Record) -> list[Record]:
 
 def signed_sum(row: Record) -> float:
     """Proxy gap (predicted) + prompt shift + response shift: the safety gap without slack, nats/response."""
-    return number(row["predicted"]["proxy_gap"]) + sum(number(each) for each in row["theorem1"]["decomposition"].values())
+    shifts = row["theorem1"]["decomposition"].values()
+    return number(row["predicted"]["proxy_gap"]) + sum(number(each) for each in shifts)
 
 
 def _finding(record: Record) -> str:
@@ -84,18 +110,23 @@ def _finding(record: Record) -> str:
     paper, refined, signed = number(row["theorem1"]["paper"]), number(row["theorem1"]["refined"]), signed_sum(row)
     if same_source(record):
         return (
-            f"Alignment and proxy are the same data: nothing is left of Theorem 1 but the proxy gap, {refined:.2g} {UNIT} "
-            f"at {PENALTY} = {row['penalty']:g}"
+            "Alignment and proxy are the same data: of Theorem 1 only the proxy gap is left, "
+            f"at most {refined:.2g} {UNIT} by estimate at {PENALTY} = {row['penalty']:g}"
         )
     if math.isinf(paper):
         return f"{at} Theorem 1 is infinite in the paper's form and {refined:.2g} {UNIT} in the refined one"
     terms = {name: number(row["theorem1"]["terms"][name]) for name in _PAPER}
-    largest = max(terms, key=lambda name: terms[name])
-    return (
-        f"{at} Theorem 1 sums to {paper:.2g} {UNIT}, the refined form to {refined:.2g}, the signed differences to "
-        f"{signed:.2g}: {max(0.0, 1 - signed / paper):.0%} of the paper's sum is slack, and {_TERMS[largest].words} is its "
-        "largest part"
+    sums = (
+        f"{at} Theorem 1 sums to {paper:.2g} {UNIT}, the refined form to {refined:.2g}, "
+        f"the signed differences to {signed:.2g}"
     )
+    if "exact" in row:
+        gap = number(row["exact"]["safety_gap"])
+        missed = ", more than the refined sum" if gap > refined else ""
+        return f"{sums}; the exact safety gap is {gap:.2g}{missed}"
+    largest = _TERMS[max(terms, key=lambda name: terms[name])].words
+    slack = max(0.0, 1 - signed / paper) if paper > 0 else 0.0
+    return f"{sums}: {slack:.0%} of the paper's sum is slack by this estimate, and its largest term is {largest}"
 
 
 def _bars(row: Record) -> list[tuple[str, list[tuple[Record, str]]]]:
@@ -117,27 +148,27 @@ def _stack(axes: Axes, x: float, parts: list[tuple[Record, str]]) -> float:
             continue
         axes.bar(
             x, value, _WIDTH, bottom=above if value >= 0 else below, color=_TERMS[term].colour, edgecolor="white",
-            linewidth=0.8, hatch="//" if _from_below(bound) else None,
+            linewidth=0.8, hatch="//" if known_from_below(bound) else None,
         )  # fmt: skip
         above, below = above + max(value, 0.0), below + min(value, 0.0)
     total = sum(number(bound) for bound, _ in parts)
     axes.annotate(
         f"{total:.2g}" if math.isfinite(total) else "∞", (x, above), xytext=(0, 6), textcoords="offset points",
-        ha="center", va="bottom", size=SMALL,
+        ha="center", va="bottom", size=SMALL, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
     return above
-
-
-def _from_below(bound: Record) -> bool:
-    """Whether its status says that the true term is larger: a supremum over rows, or a saturating divergence."""
-    return bound.get("status", "ok") != "ok" and bound["side"] != "lower"
 
 
 def _legend(record: Record) -> list[Artist]:
     parts = [part for row in _shown(record) for _, bar in _bars(row) for part in bar]
     drawn = {term for bound, term in parts if number(bound) != 0}
-    handles: list[Artist] = [Patch(facecolor=term.colour, label=term.label) for name, term in _TERMS.items() if name in drawn]
-    if any(_from_below(bound) and number(bound) != 0 for bound, _ in parts):
+    handles: list[Artist] = [
+        Patch(facecolor=term.colour, label=term.label) for name, term in _TERMS.items() if name in drawn
+    ]
+    if any(known_from_below(bound) and number(bound) != 0 for bound, _ in parts):
         handles.append(Patch(facecolor=GREY, edgecolor="white", hatch="//", label="known only from below"))
     label = "signed differences, summed (estimated safety gap)"
-    return [*handles, Line2D([], [], color=BLACK, marker="D", markersize=5, linestyle="none", label=label)]
+    handles.append(Line2D([], [], color=BLACK, marker="D", markersize=5, linestyle="none", label=label))
+    if any("exact" in row for row in _shown(record)):
+        handles.append(Line2D([], [], color=BLACK, linestyle="--", linewidth=1.6, label="exact safety gap"))
+    return handles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -28,7 +29,7 @@ from tradeoffbounds.report.figure_style import (
     positive,
     reference,
     same_source,
-)  # fmt: skip
+)
 
 Array = np.ndarray
 
@@ -38,7 +39,7 @@ _TITLES = {
     "proxy_gap": r"Proxy gap  $\hat G_s(P_\lambda)$",
     "safety_gap": r"True safety gap  $G_s(P_\lambda)$",
 }
-_TRIVIAL = {"color": GREY, "linestyle": (0, (5, 2)), "linewidth": 1.2}
+_TRIVIAL: dict[str, Any] = {"color": GREY, "linestyle": (0, (5, 2)), "linewidth": 1.2}
 
 
 def trade_off_figure(record: Record) -> Figure:
@@ -65,9 +66,7 @@ def _finding(record: Record) -> str:
     if "exact" in row:
         cost, known = number(row["exact"]["total"]), f"{{:.2g}} {UNIT} by the models' likelihoods"
         safety = row["exact"]["safety_gap"]
-    proved = (
-        f"certified: {number(certificate):.2g}" if certificate.get("status", "ok") == "ok" else "no certificate"
-    )
+    proved = f"certified: {number(certificate):.2g}" if certificate.get("status", "ok") == "ok" else "no certificate"
     text = (
         f"At {PENALTY} = {row['penalty']:g} the best trade-off costs {known.format(cost)} ({proved}), "
         f"{cost / trivial_total(row['penalty']):.0%} of what any two data sets could cost"
@@ -75,7 +74,8 @@ def _finding(record: Record) -> str:
     if same_source(record):
         return text
     low, high = (math.inf if end is None else end for end in safety["interval"])
-    return f"{text}; the true safety gap is {'' if 'exact' in row else 'estimated at '}{number(safety):.2g} ({low:.2g} to {high:.2g})"
+    verb = "is" if "exact" in row else "is estimated at"
+    return f"{text}; the true safety gap {verb} {number(safety):.2g} ({low:.2g} to {high:.2g})"
 
 
 def settled(record: Record, quantity: str) -> bool:
@@ -113,12 +113,15 @@ def _gap_panel(axes: Axes, record: Record, quantity: str, title: str) -> None:
             penalties, floor, above["lower"], facecolor="none", edgecolor=colour, alpha=0.35, hatch="//", linewidth=0
         )
     for name in ("lower", "upper"):
-        axes.plot(penalties, np.where(ends[name] >= floor, ends[name], np.nan), color=colour, linestyle="--", linewidth=1.4)
+        visible = np.where(ends[name] >= floor, ends[name], np.nan)
+        axes.plot(penalties, visible, color=colour, linestyle="--", linewidth=1.4)
     if quantity in curves["trivial"]:
         axes.plot(penalties, curves["trivial"][quantity], **_TRIVIAL)
         _certificate_line(axes, penalties, _certificate(record, quantity), colour)
     for penalty, bound in exact:
         value = number(bound)
+        if not math.isfinite(value):
+            continue
         low, high = bound["interval"] or (value, value)
         axes.errorbar(
             penalty, max(value, floor), yerr=[[max(value - max(low, floor), 0.0)], [high - value]], color=BLACK,
@@ -132,7 +135,7 @@ def _gap_panel(axes: Axes, record: Record, quantity: str, title: str) -> None:
             ha="right", va="top", size=SMALL - 0.5, color=GREY,
         )  # fmt: skip
         top *= (top / floor) ** 0.16  # room for it
-    log_axis(axes.yaxis, floor, top)
+    log_axis(axes, "y", floor, top)
 
 
 def _certificate_line(axes: Axes, x: Array, y: Array, colour: str) -> None:
@@ -151,7 +154,9 @@ def _frontier_panel(axes: Axes, record: Record, same: bool) -> None:
     limits = []
     for at in (0, 1):
         top = float(positive(pairs["upper"][at], known[at], certified[at]).max(initial=1e-6))
-        limits.append((max(float(positive(pairs["lower"][at], [top]).min()), top * 1e-4) / 2, top * 1.5))
+        limits.append(
+            (max(float(positive(pairs["lower"][at], pairs["upper"][at], [top]).min()), top * 1e-4) / 2, top * 1.5)
+        )
     low, high = (
         tuple(np.maximum(values, limits[at][0]) for at, values in enumerate(pairs[name])) for name in ("lower", "upper")
     )
@@ -160,17 +165,17 @@ def _frontier_panel(axes: Axes, record: Record, same: bool) -> None:
     )
     if not all(settled(record, gap) for gap in ("proxy_gap", "capability_gap")):
         axes.fill_between(
-            *low, limits[1][0], facecolor="none", edgecolor=BLACK, alpha=0.25, hatch="//", linewidth=0
+            low[0], limits[1][0], low[1], facecolor="none", edgecolor=BLACK, alpha=0.25, hatch="//", linewidth=0
         )
     for end in (low, high):
-        axes.plot(*end, color=BLACK, linestyle="--", linewidth=1.4)
-    axes.plot(*known, **_TRIVIAL)
-    _certificate_line(axes, *certified, BLACK)
+        axes.plot(end[0], end[1], color=BLACK, linestyle="--", linewidth=1.4)
+    axes.plot(known[0], known[1], **_TRIVIAL)
+    _certificate_line(axes, certified[0], certified[1], BLACK)
     panel_style(
         axes, "Frontier along λ", x=f"{'safety gap = ' if same else ''}proxy gap, {UNIT}", y=f"capability gap, {UNIT}"
     )
-    log_axis(axes.xaxis, *limits[0])
-    log_axis(axes.yaxis, *limits[1])
+    log_axis(axes, "x", *limits[0])
+    log_axis(axes, "y", *limits[1])
     exact = [row["exact"] for row in record["loss_constraint"] if "exact" in row]
     axes.plot(
         *([max(number(each[gap]), 1e-12) for each in exact] for gap in ("proxy_gap", "capability_gap")),
@@ -201,7 +206,7 @@ def _legend(record: Record) -> list[Artist]:
         if certified
         else Line2D([], [], linestyle="none", label="certificate: no better than known without data"),
     ]
-    if not all(settled(record, quantity) for quantity in quantities):
+    if not all(settled(record, quantity) for quantity in _TITLES):
         handles.append(
             Patch(facecolor="none", edgecolor=GREY, hatch="//", label="not excluded: lower end still moves with rows")
         )
