@@ -661,7 +661,7 @@ def test_a_row_of_the_last_source_that_cannot_be_rendered_is_refused_before_weig
     template = (folder / "chat_template.jinja").read_text()
     forgetful = template.replace("m['content']", "m['content'].replace('lambda', '')")  # a word of code alone
     (folder / "chat_template.jinja").write_text(forgetful)
-    assert "alters the user's message" in refused(model=folder)
+    assert "alters the response 'python return" in refused(model=folder)
 
 
 def test_a_template_that_refuses_system_prompts_is_named(refused, tiny_folder, tmp_path):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import transformers
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models import embedded
@@ -84,17 +85,18 @@ def test_the_converted_model_is_enough(empty_cache, not_installed):
     assert embedded.embedded_folder() == folder
 
 
-def test_an_interrupted_conversion_is_made_again(empty_cache, monkeypatch):
-    monkeypatch.setattr(embedded, "_gguf_file", lambda: empty_cache / "model.gguf")
+def test_an_interrupted_conversion_leaves_nothing_and_is_made_again(empty_cache, monkeypatch):
     converted = []
 
-    def interrupted(_gguf, folder):
-        with embedded.atomic_folder(folder) as temporary:
-            (temporary / "config.json").touch()
+    class Interrupted:
+        def save_pretrained(self, folder):
+            (folder / "config.json").touch()
             converted.append(folder)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(embedded, "_convert", interrupted)
+    monkeypatch.setattr(embedded, "_gguf_file", lambda: empty_cache / "model.gguf")
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: Interrupted())
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             embedded.embedded_folder()
