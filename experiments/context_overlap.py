@@ -91,7 +91,7 @@ def draw(records: dict[str, dict[str, Any]]) -> None:
     panel_style(
         left, "λ = 1: held-out log-loss (dot), certificate (bar)", x="bound on both losses, nats/response", y=""
     )
-    log_axis(left.xaxis, 0.003, 2.5)
+    log_axis(left, "x", 0.003, 2.5)
     for name, record in records.items():
         curves = record["curves"]
         right.plot(curves["penalties"], curves["total"]["upper"], color=COLOURS[name], lw=2, label=name)
@@ -100,8 +100,8 @@ def draw(records: dict[str, dict[str, Any]]) -> None:
         first["penalties"], first["trivial"]["total"], color=GREY, linestyle="--", lw=1, label="known without data"
     )
     panel_style(right, "upper end of both losses, estimated", y="both losses, nats/response")
-    log_axis(right.xaxis, 1e-3, 1e3)
-    log_axis(right.yaxis, 1e-3, 10)
+    log_axis(right, "x", 1e-3, 1e3)
+    log_axis(right, "y", 1e-3, 10)
     right.legend(frameon=False, fontsize=TEXT, loc="upper left")
     with atomic_path(ROOT / "figures" / "context_overlap.png") as temporary:
         figure.savefig(temporary, dpi=150)

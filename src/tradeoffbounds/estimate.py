@@ -16,6 +16,7 @@ from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import check_model, place
 from tradeoffbounds.overlap.case_one import CaseOne, case_one
 from tradeoffbounds.overlap.features import Reader
+from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import case_one_record
@@ -97,7 +98,14 @@ def _load_sources(config: EstimateConfig) -> dict[str, Source]:
 
 def _load(config: EstimateConfig, spec: str, role: str) -> Source:
     source = load_source(spec, role=role, data_dir=config.data_dir, allow_stand_in=config.stand_in)  # type: ignore[arg-type]
-    return source.sample(config.samples, config.seed)
+    source = source.sample(config.samples, config.seed)
+    distinct = len({row.prompt for row in source.rows})
+    if distinct < MIN_PROMPTS:
+        raise UserError(
+            f"{role}: {source.name} has only {distinct} distinct prompts in {len(source.rows)} rows; "
+            f"classifiers that never see a prompt twice need {MIN_PROMPTS}"
+        )
+    return source
 
 
 def _teach(config: EstimateConfig, reader: Reader, prompts: Source) -> tuple[dict[str, Source], Likelihoods]:

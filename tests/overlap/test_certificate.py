@@ -17,15 +17,63 @@ def domains():
     return known_sources.domains([source.sample(300, rng) for source in world])
 
 
-def test_rows_of_one_prompt_never_sit_on_both_sides(domains):
-    """Both sources ask prompt 0..299 among others: training rows and held-out rows share no group."""
-    first, second = domains
-    overlapping = Domain(second.prompts, second.pairs, np.where(np.arange(300) < 150, np.arange(300), second.groups))
-    held_out = hold_out(first, overlapping, seed=0)
-    trained = len(held_out.chosen_on[0]) + len(held_out.chosen_on[1])
-    assert trained + len(held_out.first) + len(held_out.second) == 600
-    distinct = len(np.unique(np.concatenate([first.groups, overlapping.groups])))
-    assert distinct == 450
+def test_half_of_each_source_is_held_out(domains):
+    held_out = hold_out(*domains, seed=0)
+    assert [len(held_out.first), len(held_out.second), *map(len, held_out.chosen_on)] == [150] * 4
+
+
+def _misses(rows, order):
+    """Certificates below the truth in 25 draws of easy and hard capability prompts, half of each."""
+    proxy, capability = known_sources.sources(2, prompt_shift=0.6, response_shift=0.4, seed=3)
+    misses = 0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        easy = capability.sample(rows // 2, rng)[0]
+        hard = proxy.sample(rows // 2, rng)[0]
+        counts = np.vstack([easy, hard])[order(rng, rows)].astype(float)
+        other = proxy.sample(rows, rng)[0].astype(float)
+        numbers = np.arange(rows)
+        first = Domain({"counts": counts}, {}, numbers)
+        second = Domain({"counts": other}, {}, numbers + rows)
+        (certificate,) = certify(hold_out(first, second, seed=seed), [1.0], confidence=0.95)
+        misses += certificate.total.value < _truth(proxy, capability)
+    return misses
+
+
+def _truth(proxy, capability):
+    """E_f log 1/w + E_p log 1/(1-w) for D_f half capability, half proxy, by Monte Carlo on known densities."""
+    rng = np.random.default_rng(0)
+
+    def log_density_ratio(x):
+        ratio = known_sources.log_ratio(capability.prompt_words, proxy.prompt_words, x)
+        return np.logaddexp(ratio, 0) - np.log(2)
+
+    of_f = np.concatenate([log_density_ratio(source.sample(50_000, rng)[0]) for source in (capability, proxy)])
+    of_p = log_density_ratio(proxy.sample(100_000, rng)[0])
+    return np.logaddexp(0, -of_f).mean() + np.logaddexp(0, of_p).mean()
+
+
+@pytest.mark.parametrize(
+    "order", [lambda rng, n: np.arange(n), lambda rng, n: rng.permutation(n)], ids=["sorted", "mixed"]
+)
+def test_certificates_hold_for_files_sorted_by_difficulty(order):
+    """Betting looks at rows one by one: without shuffling, easy rows first would certify far too little."""
+    assert _misses(200, order) <= 4
+
+
+def test_certificates_hold_where_a_prompt_repeats():
+    """Half of either source is one common prompt, so the truth is near its half of log 4."""
+    misses = 0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        parts = []
+        for source, start in ((1.0, 1), (-1.0, 1000)):
+            common = rng.random(200) < 0.5
+            counts = np.where(common[:, None], 0.0, source * np.ones((200, 2)))
+            parts.append(Domain({"counts": counts}, {}, np.where(common, 0, start + np.arange(200))))
+        (certificate,) = certify(hold_out(*parts, seed=seed), [1.0], confidence=0.95)
+        misses += certificate.total.value < np.log(2)
+    assert misses <= 4
 
 
 def test_separate_prompts_are_certified_far_below_the_trivial_bound(domains):

@@ -20,10 +20,12 @@ PROBABILITY = "probability"
 #: The assumptions that a bound may name, in the words a report prints.
 ASSUMPTIONS = {
     "A1": "bounded ratios: KL(mu(x)|P(x)) <= B and |log(mu_hat/P)| <= C on the supports",
-    "A2": "realizable: the trained policy reaches the best trade-off (else add delta + kappa)",
+    "A2": "realizable: the trained policy is P_lambda; else add delta + kappa to a bound on the total, "
+    "while a single gap may move by more",
     "iid": "rows are independent draws from their source",
     "shared-prompts": "proxy and capability prompts come from one distribution, so H(Z|X) is known",
-    "calibrated-prompts": "the prompt classifier is calibrated: its log-loss equals H(Z|X)",
+    "calibrated-prompts": "the prompt classifier is as good as any (log-loss H(Z|X)): "
+    "no view of the response tells more about the prompt's source",
     "calibrated-responses": "the response classifier is calibrated; where responses are easy to tell "
     "apart its log-ratios saturate near log n",
     "same-source": "alignment and proxy are the same data, so the safety gap is the proxy gap",
@@ -215,11 +217,12 @@ def _common_side(first: Side, second: Side) -> Side:
 
 
 def _combine_intervals(first: Bound, second: Bound) -> tuple[tuple[float, float] | None, float | None]:
+    levels = [b.confidence for b in (first, second) if b.confidence is not None]
+    confidence = max(0.0, 1.0 - sum(1.0 - level for level in levels)) if levels else None
     if first.interval is None and second.interval is None:
-        return None, None
+        return None, confidence
     (low_1, high_1), (low_2, high_2) = (b.interval or (b.value, b.value) for b in (first, second))
-    doubt = sum(1.0 - b.confidence for b in (first, second) if b.confidence is not None)
-    return (low_1 + low_2, high_1 + high_2), max(0.0, 1.0 - doubt)
+    return (low_1 + low_2, high_1 + high_2), confidence
 
 
 def _union(bounds: Iterable[Bound]) -> tuple[str, ...]:

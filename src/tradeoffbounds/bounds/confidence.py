@@ -14,6 +14,7 @@ Array = np.ndarray
 
 #: How far, as a share of their range, rows may leave it by rounding alone.
 _ROUNDING = 1e-6
+_ALMOST_ONE = 1 - 1e-12
 
 
 def empirical_bernstein(rows: Float[Array, " n"], width: float, confidence: float) -> tuple[float, float]:
@@ -40,6 +41,8 @@ def betting_upper(rows: Float[Array, " n"], low: float, high: float, confidence:
     Ramdas 2024, section 4, with their predictable plug-in bets). Valid for every n and much
     tighter than the empirical Bernstein bound when n is small and most terms are near ``low``.
 
+    The rows are looked at in the order given, so they must come in random order: sorted rows void the proof.
+
     Raises:
         ValueError: fewer than 2 rows, an empty range, or rows outside of it.
     """
@@ -58,15 +61,17 @@ def betting_upper(rows: Float[Array, " n"], low: float, high: float, confidence:
     before = np.concatenate([[0.25], variances[:-1]])
     bets = np.sqrt(2 * log_target / (n * before))
 
-    def log_wealth(m: float) -> float:
-        stakes = np.minimum(bets, 0.75 / (1 - m)) if m < 1 else bets
-        return float(np.cumsum(np.log1p(stakes * (m - z))).max()) - log_target
-
-    if log_wealth(1 - 1e-12) < 0:
+    if _log_wealth(_ALMOST_ONE, z, bets, log_target) < 0:
         return high
-    # log_wealth rises with m: more wealth the higher the mean that is tested.
-    limit = optimize.brentq(log_wealth, 0.0, 1 - 1e-12, xtol=1e-9)
+    # The wealth rises with m: more of it the higher the mean that is tested.
+    limit = optimize.brentq(_log_wealth, 0.0, _ALMOST_ONE, args=(z, bets, log_target), xtol=1e-9)
     return low + (high - low) * float(limit)
+
+
+def _log_wealth(m: float, z: Array, bets: Array, log_target: float) -> float:
+    """Largest log-wealth over time against the mean ``m``, less what rejection needs."""
+    stakes = np.minimum(bets, 0.75 / (1 - m))  # keeps every factor at 1/4 or more
+    return float(np.cumsum(np.log1p(stakes * (m - z))).max()) - log_target
 
 
 def bootstrap_means(rows: Float[Array, "n k"], *, resamples: int, seed: int) -> Float[Array, "b k"]:
@@ -77,8 +82,8 @@ def bootstrap_means(rows: Float[Array, "n k"], *, resamples: int, seed: int) -> 
 
 
 def percentile_interval(
-    replicates: Float[Array, b * k], confidence: float
-) -> tuple[Float[Array, "*k"], Float[Array, "*k"]]:
+    replicates: Float[Array, " b ..."], confidence: float
+) -> tuple[Float[Array, " ..."], Float[Array, " ..."]]:
     """The central ``confidence`` share of bootstrap replicates, along the first axis."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(replicates, [tail, 1 - tail], axis=0)

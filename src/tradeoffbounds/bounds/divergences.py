@@ -23,7 +23,7 @@ def kl(p: Float[Array, "*#batch y"], q: Float[Array, "*#batch y"]) -> Float[Arra
 
 def kl_to_mixture(
     components: Float[Array, "z *#batch y"], weights: Float[Array, "z *#batch"]
-) -> Float[Array, z * batch]:
+) -> Float[Array, " z *batch"]:
     """KL(p_z | m) of every component from the mixture m = sum_j w_j p_j, to full relative precision.
 
     With u = m/p_z - 1 = sum_{j != z} w_j (p_j - p_z)/p_z on the support of p_z, the divergence is

@@ -32,6 +32,7 @@ Nested = dict[str, "Bound | Nested"]
 
 #: Penalties of the drawn curves.
 GRID = tuple(float(x) for x in np.logspace(-3, 3, 49))
+KL_FROM_BELOW = "response log-ratios saturate near log n: the true value may be larger, so this bounds nothing"
 GAPS = ("safety_gap", "proxy_gap", "capability_gap", "total")
 
 
@@ -128,7 +129,8 @@ def _all_curves(
         if to_alignment is None
         else safety_curve(to_alignment, penalties, confidence=confidence, seed=seed)
     )
-    return {name: replace(curve, flat=learning.flat) for name, curve in result.items()}
+    # The learning curve is one of proxy against capability; the safety gap of another source has none.
+    return {name: replace(curve, flat=learning.flat and curve.upper_is_bound) for name, curve in result.items()}
 
 
 def _at_penalty(
@@ -172,15 +174,16 @@ def _at_penalty(
 def _prediction(curve: Curve, ends: tuple[Bound, Bound], penalty: float) -> Bound:
     """The lower end as the best guess, with the whole bracket and its bands as interval.
 
-    Predicted only where the learning curve is flat (before that more rows would move it) and where there is an
-    upper end at all.
+    Predicted only where something was detected and the learning curve is flat: before that more rows would move it.
     """
     low, high = ends
     status = low.status
-    if curve.lower_is_bound and not curve.flat:
+    if low.value == 0:
+        status = "nothing detected: the pair classifier sees no difference that the prompts do not explain"
+    elif curve.lower_is_bound and not curve.flat:
         status = "the learning curve still rises: more rows would raise this value"
     return Bound(
-        low.value, "predicted" if curve.flat and curve.upper_is_bound else "estimated", "value",
+        low.value, "predicted" if curve.flat and low.value > 0 else "estimated", "value",
         interval=(low.interval[0], high.interval[1]), confidence=curve.confidence,  # type: ignore[index]
         method="pair classifier; interval: bracket with bootstrap bands",
         assumptions=low.assumptions, theorem=low.theorem.replace(", lower end", ""), status=status,
@@ -209,7 +212,7 @@ def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: Bound, confiden
     def largest(name: str, value: float) -> Bound:
         return Bound(
             value, "estimated", method="largest over rows", assumptions=("A1", "calibrated-responses"), theorem=name,
-            status="the largest seen: a supremum is at least this",
+            status="the largest log-ratio seen over rows stands in for the supremum",
         )  # fmt: skip
 
     response_kl = estimate("E_D KL(mu|mu_hat)", terms.response_kl, "calibrated-responses", status=SATURATES)
@@ -221,8 +224,8 @@ def _theorem1(terms: SafetyTerms, proxy_upper: Bound, prompt_tv: Bound, confiden
     )  # fmt: skip
     big_b, big_c = largest("B", terms.largest_kl), largest("C", terms.largest_log_ratio)
     return {
-        "paper": theorem1.paper(proxy_upper, big_b, prompt_tv, on_proxy, big_c, response_tv),
-        "refined": theorem1.refined(response_kl, cost),
+        "paper": theorem1.paper(proxy_upper, big_b, prompt_tv, on_proxy, big_c, response_tv).as_estimate(SATURATES),
+        "refined": theorem1.refined(response_kl, cost).as_estimate(SATURATES),
         "terms": {
             "proxy_gap": proxy_upper,
             "prompt_shift": product(big_b, prompt_tv, "B TV(D, D_hat)"),
@@ -251,7 +254,7 @@ def _theorem2(
         overlap = np.abs(prompts) < limit
         value = float((sign * (pairs - prompts) * overlap).mean())
         return Bound(
-            max(value, 0.0), "estimated", method="plug-in", theorem=name, status=SATURATES,
+            max(value, 0.0), "estimated", method="plug-in", theorem=name, status=KL_FROM_BELOW,
             assumptions=("calibrated-prompts", "calibrated-responses", "iid"),
         )  # fmt: skip
 
@@ -260,8 +263,8 @@ def _theorem2(
     minimum = ends["total"][1] if gaps is None else gaps["total"]
     prompt_cost = ends["capability_gap"][1]
     return {
-        "paper": theorem2.paper(penalty, to_capability),
-        "b": theorem2.proxy_comparator(to_proxy),
+        "paper": theorem2.paper(penalty, to_capability).as_estimate(KL_FROM_BELOW),
+        "b": theorem2.proxy_comparator(to_proxy).as_estimate(KL_FROM_BELOW),
         "c": theorem2.prompts_alone(prompt_cost),
         "d": theorem2.trade_off_value(minimum),
         # KLs estimated from below would flatter the minimum, so (a) and (b) stay out of it.

@@ -1,6 +1,6 @@
 """The certificate: the classifier bound on rows that the classifier never saw, with a proof of coverage.
 
-Half of the prompts train a classifier and choose where to clip it; the other half is looked at once. The
+Half of the rows train a classifier and choose where to clip it; the other half is looked at once. The
 losses of fixed, clipped log-ratios are bounded, so their means have confidence limits that hold for every
 sample size. What is certified is a training that finds P_λ (A2); a real one adds δ + κ.
 """
@@ -40,7 +40,11 @@ class HeldOut:
 
 
 def hold_out(first: Domain, second: Domain, *, seed: int) -> HeldOut:
-    """Split by prompt, train on one half, score the other.
+    """Split each source's rows at random, train on one half, score the other.
+
+    Rows are split, not prompts: for independent rows that is exact, also where a source repeats a prompt. A prompt
+    that both sources ask may sit on both sides; its twin in the training half then only raises the loss. The
+    held-out rows come in random order, because betting looks at them one by one and a file may be sorted.
 
     Where both domains ask the same prompts the log-ratio is 0 by design and nothing is trained.
     """
@@ -48,14 +52,13 @@ def hold_out(first: Domain, second: Domain, *, seed: int) -> HeldOut:
         zeros = np.zeros(len(first))
         return HeldOut(zeros, zeros, (zeros, zeros))
     mixed = mix([first, second])
-    # By prompt, not by row: a prompt that both sources ask must not sit on both sides.
-    distinct = np.unique(mixed.groups)
-    trained_on = np.random.default_rng(seed).permutation(distinct)[: len(distinct) // 2]
-    train = np.isin(mixed.groups, trained_on)
-    labels, test = mixed.labels[train], mixed.labels[~train]
-    seen, groups = take(mixed.prompts, np.flatnonzero(train)), mixed.groups[train]
+    rng = np.random.default_rng(seed)
+    halves = [np.array_split(rng.permutation(np.flatnonzero(mixed.labels == source)), 2) for source in (0, 1)]
+    train, held = (np.concatenate(half) for half in zip(*halves, strict=True))
+    labels, test = mixed.labels[train], mixed.labels[held]
+    seen, groups = take(mixed.prompts, train), mixed.groups[train]
     stack = fit_stack(seen, labels, groups, seed=seed)
-    held_out = stack.log_posteriors(take(mixed.prompts, np.flatnonzero(~train)))
+    held_out = stack.log_posteriors(take(mixed.prompts, held))
     out_of_fold = cross_fitted(seen, labels, groups, seed=seed)
     choose, report = (each[:, 0] - each[:, 1] for each in (out_of_fold, held_out))
     return HeldOut(report[test == 0], report[test == 1], (choose[labels == 0], choose[labels == 1]))

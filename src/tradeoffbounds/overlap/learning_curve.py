@@ -14,7 +14,8 @@ _SHARES = (0.25, 0.5)
 _TOLERANCE = 0.1
 #: ... or by less than this, nats per response, too little to matter.
 _NEGLIGIBLE = 0.005
-_MIN_ROWS = 20
+#: Distinct prompts of a source below which folds by prompt run empty.
+MIN_PROMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def learning_curve(capability: Domain, proxy: Domain, full: LogRatios, *, seed: 
     for share in _SHARES:
         kept = distinct[: round(share * len(distinct))]
         parts = [each.subset(np.flatnonzero(np.isin(each.groups, kept))) for each in (capability, proxy)]
-        if min(map(len, parts)) < _MIN_ROWS:
+        if min(len(np.unique(part.groups)) for part in parts) < MIN_PROMPTS:
             continue
         rows.append(min(len(part) for part in parts))
         lower.append(_lower_end(log_ratios(*parts, seed=seed)))

@@ -18,12 +18,12 @@ class Likelihoods:
     """log-likelihoods, nats a response, of sampled responses under each source.
 
     Each array has shape (n, sources): row i was drawn from the array's own source; columns are
-    alignment, proxy, capability. All sources share their prompts, so w(x) = 1/(1+λ).
+    alignment, proxy, capability. Row i answers prompt i in every array, so w(x) = 1/(1+λ).
     """
 
     alignment: Float[Array, "n 3"]
-    proxy: Float[Array, "m 3"]
-    capability: Float[Array, "l 3"]
+    proxy: Float[Array, "n 3"]
+    capability: Float[Array, "n 3"]
 
 
 def exact_gaps(likelihoods: Likelihoods, penalty: float, *, confidence: float) -> dict[str, Bound]:
@@ -37,11 +37,9 @@ def exact_gaps(likelihoods: Likelihoods, penalty: float, *, confidence: float) -
         "capability_gap": _log_ratio(likelihoods.capability, 2, penalty),
     }
     gaps = {name: _mean(values, confidence, name) for name, values in rows.items()}
-    weighted = gaps["capability_gap"] + gaps["proxy_gap"] * penalty
-    # The two samples are independent, so their errors add in squares, not end to end.
-    errors = [gaps[name].value - gaps[name].interval[0] for name in ("capability_gap", "proxy_gap")]  # type: ignore[index]
-    error = float(np.hypot(errors[0], penalty * errors[1]))
-    return gaps | {"total": _with_interval(weighted.value, error, confidence, "total")}
+    # Row by row, because the sources answer the same prompts and their errors are not independent.
+    total = rows["capability_gap"] + penalty * rows["proxy_gap"]
+    return gaps | {"total": _mean(total, confidence, "total")}
 
 
 def _log_ratio(log_likelihoods: Array, own: int, penalty: float) -> Array:

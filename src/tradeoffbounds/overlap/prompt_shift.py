@@ -41,7 +41,8 @@ def tv_estimate(first: Float[Array, " n"], second: Float[Array, " m"], confidenc
     low, high = (float(end) for end in percentile_interval(replicates[0] + replicates[1], confidence))
     return Bound(
         value, "estimated", "value", PROBABILITY, interval=(min(low, value), max(high, value)),
-        confidence=confidence, method="bootstrap", assumptions=("calibrated-prompts", "iid"),
+        confidence=confidence, method="bootstrap, without the classifier's own error",
+        assumptions=("calibrated-prompts", "iid"),
         theorem="total variation of prompts",
     )  # fmt: skip
 
@@ -60,8 +61,12 @@ def kl_lower_bound(
     Even a perfect classifier shows at most about log n of it.
     """
 
+    most = float(np.log(min(len(first), len(second))))
+
     def bound(rows_p: Array, rows_q: Array) -> Array:
-        return rows_p.mean(axis=-1) - (logsumexp(rows_q, axis=-1) - np.log(rows_q.shape[-1]))
+        # n rows may miss Q's tail: a negative normaliser is not credited, nor more than log n in all.
+        normaliser = logsumexp(rows_q, axis=-1) - np.log(rows_q.shape[-1])
+        return np.clip(rows_p.mean(axis=-1) - np.maximum(normaliser, 0.0), 0.0, most)
 
     value = float(bound(first, second))
     indices = [

@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 
 from tradeoffbounds.bounds.confidence import percentile_interval, resample_indices
 from tradeoffbounds.overlap.classifiers import cross_fitted
-from tradeoffbounds.overlap.domain import Domain, mix
+from tradeoffbounds.overlap.domain import Domain, mix, shares_prompts
 from tradeoffbounds.overlap.trade_off import Curve
 
 Array = np.ndarray
@@ -70,7 +70,7 @@ class ThreeWay:
 
 
 def three_way(alignment: Domain, proxy: Domain, capability: Domain, *, seed: int) -> ThreeWay:
-    """Cross-fit the three-way classifiers of prompts and of pairs."""
+    """Cross-fit the three-way classifiers; alignment and proxy prompts that are the same by design are not fitted."""
     mixed = mix([alignment, proxy, capability])
     prompts = cross_fitted(mixed.prompts, mixed.labels, mixed.groups, seed=seed)
     pairs = cross_fitted(mixed.pairs, mixed.labels, mixed.groups, seed=seed)
@@ -79,7 +79,10 @@ def three_way(alignment: Domain, proxy: Domain, capability: Domain, *, seed: int
         differences = [each[:, source] - each[:, PROXY] for each in (prompts, pairs)]
         return {row: tuple(d[mixed.labels == row] for d in differences) for row in range(3)}
 
-    return ThreeWay(ratio(ALIGNMENT), ratio(CAPABILITY))
+    to_proxy = ratio(ALIGNMENT)
+    if shares_prompts(alignment, proxy):
+        to_proxy = {row: (np.zeros_like(of_prompts), of_pairs) for row, (of_prompts, of_pairs) in to_proxy.items()}
+    return ThreeWay(to_proxy, ratio(CAPABILITY))
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,7 @@ Array = np.ndarray
 
 RESAMPLES = 1000
 STILL_MOVING = (
-    "the learning curve is not flat: the prompt classifier would improve with more rows, "
-    "and only 0 is a safe lower limit"
+    "no flat learning curve shows that the prompt classifier has nothing left to learn: only 0 is a safe lower limit"
 )
 NO_UPPER_END = (
     "no upper end: the proxy answers differently from the alignment data, "
@@ -112,8 +111,11 @@ class Curve:
 
 def log_ratios(capability: Domain, proxy: Domain, *, seed: int) -> LogRatios:
     """Cross-fit both classifiers. Where the prompts are shared, the prompt classifier is known: 0 everywhere."""
-    mixed = mix([capability, proxy])
     shared = shares_prompts(capability, proxy)
+    if shared:
+        # Row i of either source then answers the same prompt, and the bootstrap can keep them together.
+        capability, proxy = (each.subset(np.argsort(each.groups, kind="stable")) for each in (capability, proxy))
+    mixed = mix([capability, proxy])
     is_capability = mixed.labels == 0
     prompts = half = np.zeros(len(mixed.labels))
     if not shared:
@@ -146,17 +148,19 @@ def _curve(
     by_half = [loss(*ratios.by_half, penalty) for penalty in penalties]
     by_pairs = [loss(ratios.capability_pairs, ratios.proxy_pairs, penalty) for penalty in penalties]
     cap = np.array([trivial(penalty) for penalty in penalties])
-    upper, upper_replicates = _mean_and_replicates(by_prompts, seed)
-    information, lower_replicates = _mean_and_replicates(
-        [
+    seeds = (seed, seed if ratios.shared_prompts else seed + 1)
+    upper, upper_replicates = _mean_and_replicates(by_prompts, seeds)
+    differences = []
+    for five, half, pair in zip(by_prompts, by_half, by_pairs, strict=True):
+        # By noise the excess can come out negative; it is not, and H must not rise above its own upper bound.
+        factor = 5 / 3 if half.value > five.value else 0.0
+        differences.append(
             RowLosses(
-                _without_excess(five.capability, half.capability) - pair.capability,
-                _without_excess(five.proxy, half.proxy) - pair.proxy,
+                five.capability - factor * (half.capability - five.capability) - pair.capability,
+                five.proxy - factor * (half.proxy - five.proxy) - pair.proxy,
             )
-            for five, half, pair in zip(by_prompts, by_half, by_pairs, strict=True)
-        ],
-        seed,
-    )
+        )
+    information, lower_replicates = _mean_and_replicates(differences, seeds)
     low_band, _ = percentile_interval(lower_replicates, confidence)
     _, high_band = percentile_interval(upper_replicates, confidence)
     upper = np.minimum(upper, cap)
@@ -171,16 +175,12 @@ def _curve(
     )
 
 
-def _without_excess(by_five: Array, by_half: Array) -> Array:
-    return by_five - 5 / 3 * (by_half - by_five)
-
-
-def _mean_and_replicates(losses: list[RowLosses], seed: int) -> tuple[Array, Array]:
-    """Value per penalty, shape (k,), and its bootstrap replicates, shape (b, k)."""
+def _mean_and_replicates(losses: list[RowLosses], seeds: tuple[int, int]) -> tuple[Array, Array]:
+    """Value per penalty, shape (k,), and its bootstrap replicates, shape (b, k); equal seeds resample row pairs."""
     capability = np.stack([each.capability for each in losses], axis=1)
     proxy = np.stack([each.proxy for each in losses], axis=1)
-    replicates = bootstrap_means(capability, resamples=RESAMPLES, seed=seed) + bootstrap_means(
-        proxy, resamples=RESAMPLES, seed=seed + 1
+    replicates = bootstrap_means(capability, resamples=RESAMPLES, seed=seeds[0]) + bootstrap_means(
+        proxy, resamples=RESAMPLES, seed=seeds[1]
     )
     return capability.mean(axis=0) + proxy.mean(axis=0), replicates
 

@@ -23,7 +23,7 @@ def print_estimate(record: Record, folder: Path) -> None:
     console.print(_bounds(record))
     console.print(
         "nats per response; lower is better. No mark: certified; ~ estimated; p predicted. "
-        f"Brackets: {record['config']['confidence']:.0%} interval. Bounds say: at most.",
+        f"Brackets: {record['config']['confidence']:.0%} interval. Unmarked bounds say: at most.",
         style="dim",
     )
     console.print()
@@ -72,7 +72,11 @@ def _gaps(record: Record) -> Table:
 
 
 def _bounds(record: Record) -> Table:
-    table = Table(title="Upper bounds", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Bounds; marked ~ they are estimates, and those of Thm 1 and Thm 2 paper may lie below the truth",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     columns = {
         "lambda": None,
         "Thm 1 paper (safety)": lambda row: row["theorem1"]["paper"],

@@ -21,9 +21,9 @@ def verdict(record: Record) -> list[str]:
     if "max_safety_gap" in record:
         sentences += _inverted(record["max_safety_gap"])
     sentences.append(
-        "All of this is for a training that finds the best trade-off. What shared parameters and early stopping cost "
-        "(delta + kappa) comes on top, and only a run shows it. Case II (a radius around the aligned parameters) is "
-        "not computed."
+        "All of this is for a training that finds the best trade-off, P_lambda. Shared parameters and early stopping "
+        "add delta + kappa to a bound on the total, and may move a single gap by more; only a run shows how much. "
+        "Case II (a radius around the aligned parameters) is not computed."
     )
     return sentences
 
@@ -67,15 +67,15 @@ def _cost(record: Record) -> str:
     low, high = total["interval"]
     share = high / trivial_total(row["penalty"])
     size = "small" if share < _SMALL else "near the largest possible" if share > _LARGE else "moderate"
+    seen = f"The pair classifier sees {total['value']:.3g}"
+    if total["value"] == 0:
+        seen = "The pair classifier sees no difference that the prompts do not explain"
+    elif total["kind"] != "predicted":
+        seen += f", which still moves with the number of rows ({_learning(record)})"
     return (
-        f"At lambda = {row['penalty']:g} both losses together cost between {low:.3g} and {high:.3g} nats a response "
-        f"({record['config']['confidence']:.0%} band of the bracket), {size}: at most {share:.1%} of what any two data "
-        f"sets could cost. The pair classifier sees {total['value']:.3g}"
-        + (
-            "."
-            if total["kind"] == "predicted"
-            else f", an estimate that still moves with the number of rows ({_learning(record)})."
-        )
+        f"At lambda = {row['penalty']:g} both losses together cost an estimated {low:.3g} to {high:.3g} nats "
+        f"a response ({record['config']['confidence']:.0%} band), {size}: up to {share:.1%} of what any two data "
+        f"sets could cost. {seen}."
     )
 
 
@@ -91,41 +91,33 @@ def _safety(record: Record) -> str:
     low, high = gap["interval"]
     if "same-source" in refined["assumptions"]:
         return (
-            f"Alignment and proxy are the same data, so the safety gap is the proxy gap: {low:.3g} to {high:.3g} nats "
-            f"a response. An aligned answer becomes, in the geometric mean, at most {math.exp(high):.3g} times less "
-            "likely."
+            f"Alignment and proxy are the same data, so the safety gap is the proxy gap: an estimated {low:.3g} to "
+            f"{high:.3g} nats a response, that is, a response of the alignment data loses in the geometric mean up to "
+            f"{-math.expm1(-high):.1%} of its probability."
         )
     terms = row["theorem1"]["terms"]
     mismatch, prompts = terms["refined_response_kl"]["value"], terms["refined_prompt_cost"]["value"]
-    dominant = (
-        "the proxy answers differently" if mismatch > prompts else "the fine-tuning prompts overlap the safety prompts"
-    )
+    # The mismatch is known only from below, so it can be seen to dominate, but never not to.
+    dominant = "What dominates is how differently the proxy answers. " if mismatch > prompts else ""
     return (
-        f"True safety gap: {gap['value']:.3g} nats a response are seen (at least {low:.3g}). Theorem 1, refined, "
-        f"is estimated at {refined['value']:.3g}: {mismatch:.3g} from how differently the proxy answers, known only "
-        f"from below, and {prompts:.3g} from prompt overlap. What dominates is that {dominant}. No finite upper bound: "
+        f"True safety gap: the classifiers suggest {gap['value']:.3g} nats a response (lower limit {low:.3g}). Theorem "
+        f"1, refined, is estimated at {refined['value']:.3g}: {mismatch:.3g} from how differently the proxy answers, "
+        f"known only from below, and {prompts:.3g} from prompt overlap. {dominant}There is no finite upper bound: "
         "samples cannot bound how far the proxy's answers are from the alignment data's."
     )
 
 
 def _certificates(record: Record) -> str:
     row = _reference(record)
-    total = row["certificate"]["total"]
-    level = f"{record['config']['confidence']:.0%}"
-    if total.get("status", "ok") != "ok":
-        return (
-            f"Certified at {level} and lambda = {row['penalty']:g}: nothing better than the bound known without data, "
-            f"{total['value']:.3g} nats a response; more rows or less similar prompts would be needed."
-        )
-    others = ", ".join(
+    level = f"Certified at {record['config']['confidence']:.0%} and lambda = {row['penalty']:g}"
+    proved = [
         f"{name.replace('_', ' ')} <= {bound['value']:.3g}"
         for name, bound in row["certificate"].items()
-        if name != "total"
-    )
-    return (
-        f"Certified at {level} and lambda = {row['penalty']:g}: total <= {total['value']:.3g} nats a response "
-        f"({others}), each by itself. Everything else above is estimated or predicted."
-    )
+        if bound.get("status", "ok") == "ok"
+    ]
+    if not proved:
+        return f"{level}: nothing better than what is known without data. More rows, or prompts less alike, would help."
+    return f"{level}: {', '.join(proved)} nats a response, each by itself. Everything else is estimated or predicted."
 
 
 def _advice(record: Record) -> list[str]:
@@ -138,8 +130,6 @@ def _advice(record: Record) -> list[str]:
             advice.append(
                 "To lower the safety gap, change the proxy (answers closer to the alignment data), not lambda."
             )
-        else:
-            advice.append("To lower the safety gap, raise lambda, or take capability data whose prompts overlap less.")
     elif row["predicted"]["total"]["interval"][1] > _SMALL * trivial_total(row["penalty"]):
         advice.append("To lower the safety gap, raise lambda, or take capability data whose prompts overlap less.")
     if record["classifier_scores"]["shared_prompts"]:
