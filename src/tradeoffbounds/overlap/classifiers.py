@@ -10,6 +10,7 @@ shares of the sources in the training rows are taken out.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -67,8 +69,11 @@ def fit_stack(views: Mapping[str, View], labels: Int[Array, " n"], groups: Int[A
         # Features know no labels, so one fit on all these rows serves every inner fold.
         featuriser, member = _featuriser(view), _regression(view)
         features = featuriser.fit_transform(view)
-        scores.append(_columns(cross_val_predict(member, features, labels, cv=splits, method="decision_function")))
-        members[name] = featuriser, member.fit(features, labels)
+        with warnings.catch_warnings():
+            # Where sources cannot be told apart the Newton solver says that it hands over to L-BFGS; that is fine.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            scores.append(_columns(cross_val_predict(member, features, labels, cv=splits, method="decision_function")))
+            members[name] = featuriser, member.fit(features, labels)
     stacker = LogisticRegression(C=1.0).fit(np.hstack(scores), labels)
     return Stack(members, stacker, np.log(np.bincount(labels) / len(labels)))
 

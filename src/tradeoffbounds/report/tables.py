@@ -73,7 +73,7 @@ def _gaps(record: Record) -> Table:
 
 def _bounds(record: Record) -> Table:
     table = Table(
-        title="Bounds; marked ~ they are estimates, and those of Thm 1 and Thm 2 paper may lie below the truth",
+        title="Bounds (marked ~: estimates, of which Thm 1 and Thm 2 paper may lie below the truth)",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
