@@ -73,10 +73,9 @@ def kl_lower_bound(
         resample_indices(len(rows), resamples=_RESAMPLES, seed=seed + i) for i, rows in enumerate((first, second))
     ]
     replicates = bound(first[indices[0]], second[indices[1]])
-    low, high = (max(float(end), 0.0) for end in percentile_interval(replicates, confidence))
-    value = max(value, 0.0)
+    low, high = (float(end) for end in percentile_interval(replicates, confidence))
     return Bound(
         value, "estimated", "lower", NATS, interval=(min(low, value), max(high, value)), confidence=confidence,
         method="bootstrap", assumptions=("iid",), theorem=f"Donsker-Varadhan, {what}",
-        status=f"saturates near log n = {np.log(min(len(first), len(second))):.1f} nats",
+        status=f"saturates near log n = {most:.1f} nats",
     )  # fmt: skip

@@ -29,9 +29,9 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
     penalty_axis,
     positive,
-    reference,
     same_source,
 )
+from tradeoffbounds.report.record import reference
 
 Pick = Callable[[Record], Record | None]
 #: Label, the bound at a row (None: not in this record), colour, marker.

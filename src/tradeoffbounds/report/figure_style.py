@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from tradeoffbounds.report.record import reference
+
 Record = dict[str, Any]
 
 # Okabe and Ito's colours, told apart with any colour vision. Vermillion is kept for warnings.
@@ -145,12 +147,6 @@ def number(quantity: Record) -> float:
 def known_from_below(quantity: Record) -> bool:
     """Whether its status says that the true number is larger: a largest value seen, or a saturating divergence."""
     return any(sign in quantity.get("status", "") for sign in ("at least", "saturate", "would raise"))
-
-
-def reference(record: Record) -> Record:
-    """The row whose penalty is nearest 1, about which titles speak."""
-    row: Record = min(record["loss_constraint"], key=lambda each: abs(math.log(each["penalty"])))
-    return row
 
 
 def same_source(record: Record) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ def case_one_record(result: CaseOne) -> dict[str, Any]:
         "classifier_scores": _histogram(result),
         "assumptions": dict(ASSUMPTIONS),
     }
+
+
+def reference(record: dict[str, Any]) -> dict[str, Any]:
+    """The row of ``loss_constraint`` whose penalty is nearest 1, about which sentences and titles speak."""
+    row: dict[str, Any] = min(record["loss_constraint"], key=lambda each: abs(math.log(each["penalty"])))
+    return row
 
 
 def _nested(row: Nested) -> dict[str, Any]:

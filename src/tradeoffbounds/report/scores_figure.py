@@ -22,9 +22,9 @@ from tradeoffbounds.report.figure_style import (
     Record,
     page,
     panel_style,
-    reference,
     short_name,
 )
+from tradeoffbounds.report.record import reference
 
 _BOX = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 _ROLES = ("proxy", "capability")

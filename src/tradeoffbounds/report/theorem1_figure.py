@@ -29,9 +29,9 @@ from tradeoffbounds.report.figure_style import (
     number,
     page,
     panel_style,
-    reference,
     same_source,
 )
+from tradeoffbounds.report.record import reference
 
 
 @dataclass(frozen=True)

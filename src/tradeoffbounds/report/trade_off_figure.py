@@ -27,9 +27,9 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
     penalty_axis,
     positive,
-    reference,
     same_source,
 )
+from tradeoffbounds.report.record import reference
 
 Array = np.ndarray
 

@@ -8,6 +8,7 @@ from typing import Any
 from tradeoffbounds.bounds.classifier_bound import trivial_total
 from tradeoffbounds.overlap.case_one import GRID, CaseOne
 from tradeoffbounds.overlap.certificate import smallest_penalty
+from tradeoffbounds.report.record import reference
 
 Record = dict[str, Any]
 
@@ -46,11 +47,6 @@ def penalty_for_gap(result: CaseOne, limit: float) -> Record:
     }
 
 
-def _reference(record: Record) -> Record:
-    """The penalty nearest 1, about which the sentences speak."""
-    return min(record["loss_constraint"], key=lambda row: abs(math.log(row["penalty"])))
-
-
 def _stand_ins(record: Record) -> list[str]:
     replaced = [f"{role} ({s['stand_in_for']})" for role, s in record["sources"].items() if s.get("stand_in_for")]
     if not replaced:
@@ -62,7 +58,7 @@ def _stand_ins(record: Record) -> list[str]:
 
 
 def _cost(record: Record) -> str:
-    row = _reference(record)
+    row = reference(record)
     total = row["predicted"]["total"]
     low, high = total["interval"]
     share = high / trivial_total(row["penalty"])
@@ -86,7 +82,7 @@ def _learning(record: Record) -> str:
 
 
 def _safety(record: Record) -> str:
-    row = _reference(record)
+    row = reference(record)
     gap, refined = row["predicted"]["safety_gap"], row["theorem1"]["refined"]
     low, high = gap["interval"]
     if "same-source" in refined["assumptions"]:
@@ -108,7 +104,7 @@ def _safety(record: Record) -> str:
 
 
 def _certificates(record: Record) -> str:
-    row = _reference(record)
+    row = reference(record)
     level = f"Certified at {record['config']['confidence']:.0%} and lambda = {row['penalty']:g}"
     proved = [
         f"{name.replace('_', ' ')} <= {bound['value']:.3g}"
@@ -121,7 +117,7 @@ def _certificates(record: Record) -> str:
 
 
 def _advice(record: Record) -> list[str]:
-    row = _reference(record)
+    row = reference(record)
     advice = []
     refined = row["theorem1"]["refined"]
     if "same-source" not in refined["assumptions"]:
