@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from tradeoffbounds.bounds import classifier_bound, theorem1, theorem2, theorem4
+from tradeoffbounds.bounds import classifier_bound, linear_softmax, theorem1, theorem2, theorem3, theorem4
 
 THEOREMS = [
     function
-    for module in (theorem1, theorem2, theorem4, classifier_bound)
+    for module in (theorem1, theorem2, theorem3, linear_softmax, theorem4, classifier_bound)
     for name, function in vars(module).items()
     if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 ]

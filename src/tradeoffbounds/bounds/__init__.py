@@ -5,6 +5,8 @@
 | Proposition 0, the pointwise optimum, and the excess δ + κ | `finite` |
 | Theorem 1, paper and refined, and the exact signed decomposition | `theorem1` |
 | Theorem 2, paper (a) and refined (b) to (d), and its proxy side | `theorem2` |
+| Theorem 3 (Case II), paper and refined, capability side, drift, largest radius | `theorem3` |
+| the constants of Theorem 3, proved where logits are linear in what is trained | `linear_softmax` |
 | Theorem 4, one conditional mutual information | `theorem4` |
 | the classifier bound, whole and for each gap | `classifier_bound` |
 | divergences, exact on zeros and disjoint supports | `divergences` |
@@ -12,6 +14,4 @@
 | what every number carries | `bound` |
 | every theorem on a finite problem, beside what it bounds | `finite_bounds` |
 | Case I trained by gradient descent to the closed form | `softmax_policy` |
-
-Theorem 3 (Case II) needs the curvature of both losses and is not here yet.
 """

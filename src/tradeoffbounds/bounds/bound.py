@@ -16,12 +16,18 @@ KINDS: tuple[Kind, ...] = ("certified", "measured", "estimated", "predicted")
 NATS_PER_RESPONSE = "nats/response"
 NATS = "nats"
 PROBABILITY = "probability"
+#: Gradients and curvatures; the unit of distance is the Euclidean norm of the trainable parameters.
+PER_UNIT = "nats/response/unit"
+PER_UNIT_SQUARED = "nats/response/unit^2"
 
 #: The assumptions that a bound may name, in the words a report prints.
 ASSUMPTIONS = {
     "A1": "bounded ratios: KL(mu(x)|P(x)) <= B and |log(mu_hat/P)| <= C on the supports",
     "A2": "realizable: the trained policy is P_lambda; else add delta + kappa to a bound on the total, "
     "while a single gap may move by more",
+    "A3": "local Lipschitz: L_s = sup |grad G_s(theta)| over |theta - theta_s| <= epsilon is finite",
+    "A4": "local smoothness: sup |Hessian(theta)|_op over |theta - theta_s| <= epsilon is finite, "
+    "L'_f for G_f and S_s for G_s",
     "iid": "rows are independent draws from their source",
     "shared-prompts": "proxy and capability prompts come from one distribution, so H(Z|X) is known",
     "calibrated-prompts": "the prompt classifier is as good as any (log-loss H(Z|X)): "
@@ -29,6 +35,9 @@ ASSUMPTIONS = {
     "calibrated-responses": "the response classifier is calibrated; where responses are easy to tell "
     "apart its log-ratios saturate near log n",
     "same-source": "alignment and proxy are the same data, so the safety gap is the proxy gap",
+    "rows": "gaps and constants are those of the loss over the rows given, not of all data of the source",
+    "aligned-reference": "gaps are differences to the aligned model with its adapter off, "
+    "whose own gaps are taken as 0",
 }
 
 

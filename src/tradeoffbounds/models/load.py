@@ -1,7 +1,9 @@
-"""Loading a language model and its tokenizer: the embedded one, a folder, or a hub id."""
+"""Loading a language model and its tokenizer: the embedded one, a folder, a GGUF file, or a hub id."""
 
 from __future__ import annotations
 
+import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.embedded import check_installed, embedded_folder
 
 EMBEDDED = "embedded"
+_EMBEDDED_NAME = "smollm2-135m-instruct-q4_1"
 
 
 @dataclass(frozen=True)
@@ -49,36 +52,75 @@ def load_tokenizer(spec: str) -> Any:
 
 
 def load_model(spec: str, placement: Placement) -> Any:
-    """The causal language model in evaluation mode on its device.
+    """The causal language model in evaluation mode on its device; out of a GGUF file, with dequantised weights.
 
     Raises:
         UserError: nothing loadable is at ``spec``.
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.quantization_config import GgufConfig
 
-    # Safetensors alone: pickled weights are never read.
-    model = _from_pretrained(AutoModelForCausalLM, spec, dtype=getattr(torch, placement.dtype), use_safetensors=True)
-    return model.to(placement.device).eval()
+    options: dict[str, Any] = {"dtype": getattr(torch, placement.dtype)}
+    if is_gguf(spec):
+        # Else it would count as quantised, and be refused by everything that trains or saves.
+        options["quantization_config"] = GgufConfig(dequantize=True)
+    else:
+        options["use_safetensors"] = True  # pickled weights are never read
+    return _from_pretrained(AutoModelForCausalLM, spec, **options).to(placement.device).eval()
+
+
+def is_gguf(spec: str) -> bool:
+    """Whether ``spec`` is the path of a GGUF file, to go by its name."""
+    return spec.lower().endswith(".gguf") and not Path(spec).is_dir()
 
 
 def model_id(spec: str) -> str:
-    """What identifies the weights in caches and records: a name, or a folder's absolute path and its date."""
+    """What identifies the weights in caches and records: a name, or an absolute path and its date."""
     if spec == EMBEDDED:
-        return "smollm2-135m-instruct-q4_1 (dequantised)"
+        return f"{_EMBEDDED_NAME} (dequantised)"
     folder = Path(spec)
+    if is_gguf(spec) and folder.is_file():
+        return f"{folder.resolve()}@{folder.stat().st_mtime_ns}"
     if folder.is_dir():
         newest = max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)
         return f"{folder.resolve()}@{newest}"
     return spec
 
 
+def model_names(spec: str) -> tuple[str, ...]:
+    """The names by which an adapter may remember this model as its base: the last part of its path or hub id.
+
+    Nothing is loaded or converted.
+    """
+    if spec == EMBEDDED:
+        return (_EMBEDDED_NAME,)
+    path = Path(os.path.abspath(spec))  # "." has a name too; a link keeps its own
+    # Of a GGUF file, transformers and PEFT know the folder only.
+    return (path.name, path.parent.name) if is_gguf(spec) else (path.name,)
+
+
 def check_model(spec: str) -> None:
     """Fail early and in one line where the model is not there."""
     if spec == EMBEDDED:
         check_installed()
+    elif is_gguf(spec):
+        _check_gguf(spec)
     elif Path(spec).exists() and not (Path(spec) / "config.json").is_file():
-        raise UserError(f"--model {spec}: no config.json there; give a folder saved by transformers, or a hub id")
+        raise UserError(
+            f"--model {spec}: no config.json there; give a folder saved by transformers, a .gguf file, or a hub id"
+        )
+
+
+def _check_gguf(spec: str) -> None:
+    try:
+        with Path(spec).open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"--model {spec}: cannot read this file ({reason}); give the path of a .gguf file") from error
+    if magic != b"GGUF":
+        raise UserError(f"--model {spec}: this is no GGUF file, to go by its first bytes; download or convert it again")
 
 
 def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
@@ -87,11 +129,18 @@ def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
 
     logging.disable_progress_bar()  # loading takes a second or two; the door has bars of its own
     location = str(embedded_folder()) if spec == EMBEDDED else spec
+    advice = "give `embedded`, a folder, a .gguf file or a reachable hub id"
+    unreadable: tuple[type[Exception], ...] = (OSError, ValueError, SafetensorError)
+    if is_gguf(spec):
+        _check_gguf(spec)
+        location, options["gguf_file"] = str(Path(spec).parent), Path(spec).name
+        advice = "give a whole GGUF file, of an architecture that transformers reads"
+        unreadable += (struct.error, LookupError)  # a file cut short
     try:
         return loader.from_pretrained(location, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--model {spec}: {reason}; give `embedded`, a folder or a reachable hub id") from error
+    except unreadable as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"--model {spec}: {reason}; {advice}") from error
 
 
 def _cpu_multiplies_bfloat16() -> bool:

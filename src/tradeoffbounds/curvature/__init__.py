@@ -1,0 +1,14 @@
+"""Case II: the loss of an adapter's parameters, its Hessian-vector products, spectrum and suprema over a ball.
+
+| question | where |
+|---|---|
+| a source's loss as a function of the adapter alone | `response_loss` |
+| value, gradient, Hessian-vector products, in chunks | `products` |
+| does it fit in memory? | `memory` |
+| extreme eigenvalues with an error bound | `spectrum` |
+| L_s, S_s, L'_f over a ball: lower and estimate | `suprema` |
+| constants that are proved | `certified` |
+| drift along -g_f, the safest direction that gains | `directions` |
+| what shared parameters cost | `quadratic_model` |
+| all of it for one adapter method | `case_two` |
+"""

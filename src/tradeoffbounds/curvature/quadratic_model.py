@@ -1,0 +1,152 @@
+"""The reduced quadratic model: what sharing parameters costs, predicted from Hessian-vector products alone.
+
+On the subspace of the gradients of both losses and their Krylov vectors under both Hessians, each loss is
+replaced by its second-order model at θ_s, m(z) = bᵀz + ½ zᵀBz. Trained together at penalty λ the two lose
+
+    interference(λ) = min_z [m_f + λ m_s] - min_z m_f - λ min_z m_s  >=  0
+
+against being trained apart. Part of that is the information cost of section 4, which no parametrisation avoids;
+what is left predicts δ + κ, the cost of sharing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+from scipy.optimize import brentq
+
+from tradeoffbounds.bounds.bound import Bound
+from tradeoffbounds.curvature.products import ChunkedLoss
+from tradeoffbounds.curvature.spectrum import Spectrum
+
+Matrix = Float[np.ndarray, " k k"]
+Coordinates = Float[np.ndarray, " k"]
+#: Directions of the joint frame shorter than this, relative to the longest, are rounding.
+_RANK = 1e-4
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """m(z) = slope·z + ½ z·curvature·z in orthonormal coordinates of the subspace, nats/response."""
+
+    slope: Coordinates
+    curvature: Matrix
+
+    def plus(self, other: Quadratic, weight: float) -> Quadratic:
+        """m + weight · other."""
+        return Quadratic(self.slope + weight * other.slope, self.curvature + weight * other.curvature)
+
+    def minimum(self, radius: float = math.inf) -> float:
+        """min m(z) over ‖z‖ <= radius; -inf where the model is not bounded below."""
+        values, vectors = np.linalg.eigh(self.curvature)
+        slope = vectors.T @ self.slope
+        if values[0] > 0:
+            step = -slope / values
+            if np.linalg.norm(step) <= radius:
+                return float(0.5 * slope @ step)
+        if math.isinf(radius):
+            # A flat direction without slope neither gains nor loses.
+            flat = (np.abs(values) == 0) & (np.abs(slope) == 0)
+            positive = values > 0
+            return (
+                float(-0.5 * (slope[positive] ** 2 / values[positive]).sum()) if (flat | positive).all() else -math.inf
+            )
+        return _on_sphere(values, slope, radius)
+
+
+def _on_sphere(values: Coordinates, slope: Coordinates, radius: float) -> float:
+    """The minimum where the ball binds (Moré and Sorensen 1983): (B + νI) z = -b with ‖z‖ = radius, ν >= -λ_min."""
+
+    def excess(shift: float) -> float:
+        return float(np.linalg.norm(slope / (values + shift))) - radius
+
+    size = float(np.linalg.norm(slope))
+    lowest = max(0.0, -float(values[0]))
+    # ‖b‖ = ‖(B + νI) z‖ bounds ν from above.
+    highest = lowest + size / radius
+    low = lowest + 1e-12 * max(highest, abs(float(values[0])), 1e-300)
+    if size > 0 and excess(low) > 0:
+        shift = brentq(excess, low, max(highest, low) * (1 + 1e-9), xtol=1e-300, rtol=1e-14)
+        step = -slope / (values + shift)
+    else:
+        # The hard case: no slope along the lowest curvature, so the step is filled up along it.
+        step = np.where(values + lowest > 0, -slope / np.where(values + lowest > 0, values + lowest, 1.0), 0.0)
+        step[0] += math.sqrt(max(radius**2 - float(step @ step), 0.0))
+    return float(slope @ step + 0.5 * (values * step) @ step)
+
+
+@dataclass(frozen=True)
+class QuadraticModel:
+    """Both losses on the common Krylov subspace."""
+
+    capability: Quadratic
+    proxy: Quadratic
+
+    @property
+    def dimensions(self) -> int:
+        """Of the subspace."""
+        return len(self.capability.slope)
+
+    def interference(self, penalty: float, radius: float = math.inf) -> float:
+        """What training together costs beyond training apart, nats/response; NaN where a model is not bounded below."""
+        apart = self.capability.minimum(radius) + penalty * self.proxy.minimum(radius)
+        together = self.capability.plus(self.proxy, penalty).minimum(radius)
+        return max(together - apart, 0.0) if math.isfinite(apart) and math.isfinite(together) else math.nan
+
+
+def quadratic_model(
+    capability: ChunkedLoss, proxy: ChunkedLoss, at: Float[Array, " p"],
+    gradients: tuple[Float[Array, " p"], Float[Array, " p"]], spectra: tuple[Spectrum, Spectrum],
+) -> QuadraticModel:  # fmt: skip
+    """The model on the span of both Krylov bases; each Hessian is applied to the other's basis, its own being known.
+
+    Args:
+        gradients: of capability and proxy at ``at``.
+        spectra: Lanczos from each gradient at ``at``.
+    """
+    bases = [each.basis for each in spectra]
+    frame = jnp.concatenate(bases)
+    gram = np.asarray(frame @ frame.T, np.float64)
+    spread, directions = np.linalg.eigh(gram)
+    kept = spread > _RANK * spread[-1]
+    # Coefficients of an orthonormal basis of the span, in terms of the frame.
+    orthonormal = directions[:, kept] / np.sqrt(spread[kept])
+    quadratics = []
+    for which, loss in enumerate((capability, proxy)):
+        own, other = which, 1 - which
+        products = loss.hvps(at, bases[other])
+        inner = np.zeros_like(gram)
+        first = len(bases[0])
+        here, there = (slice(0, first), slice(first, None)) if own == 0 else (slice(first, None), slice(0, first))
+        inner[here, here] = spectra[own].projected
+        inner[:, there] = np.asarray(frame @ products.T, np.float64)
+        inner[there, here] = inner[here, there].T
+        inner[there, there] = (inner[there, there] + inner[there, there].T) / 2
+        slope = np.asarray(frame @ gradients[which], np.float64)
+        quadratics.append(Quadratic(orthonormal.T @ slope, orthonormal.T @ inner @ orthonormal))
+    return QuadraticModel(*quadratics)
+
+
+def sharing_cost(interference: float, information: Bound) -> Bound:
+    """Predicted δ + κ: the interference beyond what the sources' overlap costs anyway.
+
+    Args:
+        information: min G_f + λ G_s over all policies, with its interval.
+    """
+    if math.isnan(interference):
+        return Bound(
+            math.inf, "predicted", "upper", method="reduced quadratic model", assumptions=("rows",),
+            theorem="reduced quadratic model", status="vacuous: a model curves downwards and has no minimum without a ball",
+        )  # fmt: skip
+    low, high = information.interval or (information.value, information.value)
+    value, least, most = (max(interference - cost, 0.0) for cost in (information.value, high, low))
+    return Bound(
+        value, "predicted", interval=(min(least, value), max(most, value)), confidence=information.confidence,
+        method="reduced quadratic model; interval: that of the information cost",
+        assumptions=tuple(sorted({*information.assumptions, "rows"})), theorem="reduced quadratic model",
+    )  # fmt: skip
