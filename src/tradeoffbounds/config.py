@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from tradeoffbounds.errors import UserError
+from tradeoffbounds.models.adapter_config import METHODS, Method
 
 #: A source may be the model itself under a system prompt: ``system:You are a careful assistant.``
 TEACHER_PREFIX = "system:"
@@ -22,7 +23,10 @@ _MAX_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class EstimateConfig:
-    """What may this fine-tune cost? Bounds and predictions for Case I, before any training.
+    """What may this fine-tune cost? Bounds and predictions before any training, for both cases.
+
+    Case I: a penalty lambda on the loss on proxy safety data. Case II: the adapter stays within a radius of its
+    starting point; its constants come from gradients and Hessian-vector products of the adapter's loss.
 
     Three sources are compared: alignment (D, mu), the original safety data; proxy (D^, mu^), the safety
     data at hand; capability (D_f, mu_f), the fine-tuning data. A source is a registered name (alpaca,
@@ -35,10 +39,11 @@ class EstimateConfig:
         python -m tradeoffbounds.estimate --alignment safety-tuned --proxy safety-tuned
             --capability mydata.jsonl --data-dir DATA --penalty 0.1 1 10
         python -m tradeoffbounds.estimate --proxy alpaca --max-safety-gap 0.5
+        python -m tradeoffbounds.estimate --peft lora ia3 prompt-tuning p-tuning --radius 0.03 0.1
     """
 
     model: str = "embedded"
-    """Whose hidden states the classifiers see: `embedded` (SmolLM2-135M-Instruct), a folder or a hub id."""
+    """The model to fine-tune: `embedded` (SmolLM2-135M-Instruct), a folder, a .gguf file or a hub id."""
     alignment: str = "orca"
     """The original safety data, or what is left of it."""
     proxy: str = "alpaca-gpt4"
@@ -47,8 +52,20 @@ class EstimateConfig:
     """The fine-tuning data."""
     penalty: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
     """The penalties lambda on the proxy loss, each > 0."""
+    curvature: Literal["off", "quick", "full"] = "quick"
+    """Case II: `off`; `quick`: 8 rows a source, minutes on two cores; `full`: 64 rows and a wider search, hours
+    on two cores, minutes on an accelerator."""
+    peft: tuple[Method, ...] = ("lora",)
+    """Adapter methods that Case II looks at, several side by side. `output-head` is the one with proved constants."""
+    adapter: Path | None = None
+    """PEFT folder of the adapter that the fine-tune starts from, in the place of a fresh one."""
+    radius: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    """Radii of Case II around the adapter's start, each > 0: Euclidean norm over all trained numbers."""
+    chunk: int = 4
+    """Rows of Case II that are in memory at once."""
     max_safety_gap: float | None = None
-    """Ask the other way round: from which lambda on does the safety gap stay under this many nats a response?"""
+    """Ask the other way round: from which lambda on, and up to which radius, does the safety gap stay under this
+    many nats a response?"""
     data_dir: Path | None = None
     """Folder searched first for NAME.jsonl (.json, .csv, .parquet); default: $TRADEOFFBOUNDS_DATA."""
     stand_in: bool = True
@@ -70,9 +87,10 @@ class EstimateConfig:
     seed: int = 0
     """Seed of every random choice."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs."""
+    """Where the model runs, in torch (Case I) and in JAX (Case II)."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """The model's number format; `auto`: bfloat16 where the hardware multiplies it natively."""
+    """The model's number format; `auto`: bfloat16 where the hardware multiplies it natively (Case II on a CPU:
+    float32)."""
     out: Path = Path("runs/estimate")
     """Folder of the results: estimate.json and figures/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
@@ -92,6 +110,7 @@ class EstimateConfig:
             if not _PENALTIES[0] <= penalty <= _PENALTIES[1]:
                 raise UserError(f"--penalty must be from {_PENALTIES[0]:g} to {_PENALTIES[1]:g}, got {penalty:g}")
         object.__setattr__(self, "penalty", tuple(sorted(set(penalties))))
+        self._check_case_two()
         if self.samples < _MIN_SAMPLES:
             raise UserError(f"--samples must be at least {_MIN_SAMPLES}, got {self.samples}")
         if not 0.5 <= self.confidence < 1:
@@ -110,6 +129,27 @@ class EstimateConfig:
                 "either all of --alignment, --proxy and --capability are system: sources or none is: "
                 "likelihoods are exact only where every source is a model"
             )
+
+    def _check_case_two(self) -> None:
+        radii = tuple(float(radius) for radius in self.radius)
+        if not radii:
+            raise UserError("--radius needs at least one radius > 0, e.g. --radius 0.1 0.3")
+        for radius in radii:
+            if not (radius > 0 and math.isfinite(radius)):
+                raise UserError(f"--radius must be finite and > 0, got {radius:g}")
+        object.__setattr__(self, "radius", tuple(sorted(set(radii))))
+        object.__setattr__(self, "peft", tuple(dict.fromkeys(self.peft)))
+        if not self.peft:
+            raise UserError(f"--peft needs at least one of {', '.join(METHODS)}")
+        unknown = [method for method in self.peft if method not in METHODS]
+        if unknown:
+            raise UserError(f"--peft knows {', '.join(METHODS)}; got {unknown[0]}")
+        if self.chunk < 1:
+            raise UserError(f"--chunk must be at least 1, got {self.chunk}")
+        if self.adapter is not None:
+            object.__setattr__(self, "adapter", Path(self.adapter))
+            if not (self.adapter / "adapter_config.json").is_file():
+                raise UserError(f"--adapter {self.adapter}: no adapter_config.json there; give a folder saved by PEFT")
 
     @property
     def sources(self) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
 from tradeoffbounds.errors import UserError
@@ -24,6 +24,9 @@ from tradeoffbounds.report.verdict import penalty_for_gap, verdict
 from tradeoffbounds.runs import environment, open_run_folder, write_json
 from tradeoffbounds.sources import Source, load_source
 
+if TYPE_CHECKING:
+    from tradeoffbounds.curvature.methods import Methods, Settings
+
 SCHEMA = "tradeoffbounds/estimate/1"
 
 
@@ -33,11 +36,12 @@ class Estimate:
 
     record: dict[str, Any]
     case_one: CaseOne
+    case_two: Methods | None
     folder: Path
 
 
 def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estimate:
-    """Bounds and predictions of Case I; writes estimate.json and figures/ into ``config.out``.
+    """Bounds and predictions of both cases; writes estimate.json and figures/ into ``config.out``.
 
     Raises:
         UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
@@ -55,6 +59,8 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         full=config.views == "full" or (config.views == "auto" and config.is_teacher), progress=say.advance,
     )  # fmt: skip
     reader.template  # noqa: B018  a model without a chat template is refused here, before its weights are read
+    if config.curvature != "off":
+        _check_case_two(config)
     likelihoods: Likelihoods | None = None
     if loaded is None:
         loaded, likelihoods = _teach(config, reader, prompts)  # type: ignore[arg-type]
@@ -66,6 +72,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         alignment, proxy, capability, config.penalty, same_source=same_source, likelihoods=likelihoods,
         confidence=config.confidence, seed=config.seed, progress=say.step,
     )  # fmt: skip
+    methods = None if config.curvature == "off" else _case_two(config, loaded, reader, result, say)
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "config": _plain(asdict(config)),
@@ -77,11 +84,12 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         # What a system: source asks may itself be a stand-in.
         | ({} if prompts is None else {"prompts": prompts.describe() | {"truncated": 0}}),
         **case_one_record(result),
-        # Case II, a radius around the aligned parameters, needs the curvature of both losses.
-        "parameter_constraint": None,
+        **_case_two_record(methods),
     }
     if config.max_safety_gap is not None:
-        record["max_safety_gap"] = penalty_for_gap(result, config.max_safety_gap)
+        record["max_safety_gap"] = penalty_for_gap(result, config.max_safety_gap) | {
+            "radius_up_to": None if methods is None else methods.results[0].largest_radius(config.max_safety_gap)
+        }
     record["verdict"] = verdict(record)
     say.step("drawing figures")
     from tradeoffbounds.report.figures import draw_figures
@@ -89,7 +97,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     draw_figures(record, folder / "figures")
     write_json(folder / "estimate.json", record)
     say.done()
-    return Estimate(record, result, folder)
+    return Estimate(record, result, methods, folder)
 
 
 def _load_sources(config: EstimateConfig) -> dict[str, Source]:
@@ -113,6 +121,37 @@ def _teach(config: EstimateConfig, reader: Reader, prompts: Source) -> tuple[dic
 
     system_prompts = {role: spec.removeprefix(TEACHER_PREFIX).strip() for role, spec in config.sources.items()}
     return teach(reader, system_prompts, prompts, tokens=config.teacher_tokens, seed=config.seed)
+
+
+# JAX is imported where it computes, so that `--help` and a wrong call answer at once.
+def _check_case_two(config: EstimateConfig) -> None:
+    from tradeoffbounds.curvature.methods import check
+
+    check(_settings(config))
+
+
+def _case_two(
+    config: EstimateConfig, sources: dict[str, Source], reader: Reader, result: CaseOne, say: Reporter
+) -> Methods:
+    from tradeoffbounds.curvature.methods import run_methods
+
+    reader.release()  # Case II has weights of its own
+    return run_methods(sources, reader.tokenizer, result.predicted_totals, _settings(config), progress=say.step)
+
+
+def _settings(config: EstimateConfig) -> Settings:
+    from tradeoffbounds.curvature.methods import Settings
+
+    shared = {field.name: getattr(config, field.name) for field in fields(Settings)}
+    return Settings(**shared | {"system_prompt": config.system_prompt or None})
+
+
+def _case_two_record(methods: Methods | None) -> dict[str, Any]:
+    if methods is None:
+        return {"parameter_constraint": None, "other_methods": [], "method_comparison": None}
+    from tradeoffbounds.report.case_two_record import case_two_record
+
+    return case_two_record(methods)
 
 
 def _warnings(sources: dict[str, Source]) -> list[str]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from tradeoffbounds.curvature.memory import check_loads
@@ -22,16 +23,22 @@ from tradeoffbounds.models.decoder_weights import Arrays, adapter_from_peft, par
 from tradeoffbounds.models.sharding import mesh, on_all, shard_params, shard_rows
 from tradeoffbounds.sources.chat import Rendered
 
+#: LoRA starts with B = 0, IA3 with factors of 1, the output head at 0; virtual tokens are no identity.
+_IDENTITIES = ("lora", "ia3", "output-head")
 
-def import_params(config: DecoderConfig, state: Arrays, dtype: str) -> Any:
+
+def import_params(config: DecoderConfig, state: Arrays, dtype: str, devices: Sequence[Any]) -> Any:
     """Base weights on the device, or cut over all of them.
 
     Raises:
         UserError: they do not fit.
     """
-    check_loads(sum(array.size for array in state.values()) * jnp.dtype(dtype).itemsize // jax.device_count())
-    params = params_from_transformers(config, state, dtype)
-    return shard_params(params, mesh()) if jax.device_count() > 1 else params
+    size = sum(array.size for array in state.values()) * jnp.dtype(dtype).itemsize
+    check_loads(size // len(devices), devices[0])
+    # Weights pass through the machine's own memory on their way.
+    with jax.default_device(jax.devices("cpu")[0]):
+        params = params_from_transformers(config, state, dtype)
+    return shard_params(params, mesh(devices))
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,18 @@ class Adapted:
     """One adapter method on one base model.
 
     Attributes:
+        over: the devices that the rows of a chunk are shared among.
         theta: the adapter's parameters before training, one float32 vector.
+        identity: at theta the model is the aligned one, by construction.
         shape: of every chunk, common to all sources.
     """
 
     decoder: Decoder
     config: AdapterConfig
+    over: Mesh
     params: Any
     theta: Float[Array, " p"]
+    identity: bool
     rows: Rows
     base_rows: Rows
     shape: Shape
@@ -69,22 +80,38 @@ class Adapted:
         return weighted[: len(texts)] * len(texts)
 
     def _loss(self, rows: Rows, texts: Sequence[Rendered]) -> ChunkedLoss:
-        chunks = chunked(texts, self.shape)
-        if jax.device_count() > 1:
-            chunks = shard_rows(chunks, mesh())
-        return ChunkedLoss(rows, self.params, chunks, self.programs)
+        return ChunkedLoss(rows, self.params, shard_rows(chunked(texts, self.shape), self.over), self.programs)
 
 
-def adapt(config: DecoderConfig, adapter: AdapterConfig, params: Any, tensors: Arrays, shape: Shape) -> Adapted:
+def adapt(
+    config: DecoderConfig,
+    adapter: AdapterConfig,
+    params: Any,
+    tensors: Arrays,
+    shape: Shape,
+    *,
+    devices: Sequence[Any],
+    fresh: bool,
+) -> Adapted:
     """Put an adapter's tensors, under PEFT's names, on base weights.
 
-    The rows of a chunk are rounded up to a multiple of the number of devices.
+    Args:
+        params: from :func:`import_params` over the same ``devices``.
+        shape: of the chunks; their rows are rounded up to a multiple of the number of devices.
+        fresh: the tensors are initial values.
     """
-    devices = jax.device_count()
-    shape = shape._replace(chunk=-(-shape.chunk // devices) * devices)
+    over = mesh(devices)
     theta, unravel = flat(adapter_from_peft(config, adapter, tensors))
     decoder = Decoder(config, adapter)
     return Adapted(
-        decoder, adapter, params, on_all(theta, mesh()) if devices > 1 else theta,
-        response_loss(decoder, unravel), response_loss(Decoder(config), None), shape, Programs(),
-    )  # fmt: skip
+        decoder=decoder,
+        config=adapter,
+        over=over,
+        params=params,
+        theta=on_all(theta, over),
+        identity=fresh and adapter.method in _IDENTITIES,
+        rows=response_loss(decoder, unravel),
+        base_rows=response_loss(Decoder(config), None),
+        shape=shape._replace(chunk=-(-shape.chunk // over.size) * over.size),
+        programs=Programs(),
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from tradeoffbounds.bounds import theorem3
-from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE, PER_UNIT, Bound
+from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE, PER_UNIT, Bound, exact
 from tradeoffbounds.bounds.confidence import bootstrap_means, percentile_interval
 from tradeoffbounds.curvature.adapted import Adapted
 from tradeoffbounds.curvature.certified import head_constants
@@ -24,8 +25,11 @@ from tradeoffbounds.sources.chat import Rendered
 
 Constants = dict[str, dict[str, Bound]]
 _RESAMPLES = 1000
+_OFFSET = "offset of the adapter before training"
 #: Above this many numbers the gradients of single rows are not held at once.
 _ROW_GRADIENTS = 10**8
+#: Below this, rows do not show how much they differ.
+_MIN_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Budget:
 
 
 BUDGETS: dict[str, Budget] = {
-    "quick": Budget(8, 32, 96, Search(restarts=0, ascents=1, lanczos=5, every_radius=False), avoided=2),
+    "quick": Budget(8, 32, 80, Search(restarts=0, ascents=1, lanczos=5, every_radius=False), avoided=2),
     "full": Budget(64, 256, 256, Search(restarts=2, ascents=4, lanczos=20, every_radius=True), avoided=4),
 }
 
@@ -104,7 +108,7 @@ class CaseTwo:
 
 def case_two(
     adapted: Adapted,
-    texts: Mapping[Literal["alignment", "proxy", "capability"], Sequence[Rendered]],
+    texts: Mapping[str, Sequence[Rendered]],
     information: Sequence[tuple[float, Bound]],
     *,
     radii: Sequence[float],
@@ -117,7 +121,7 @@ def case_two(
     """Constants and bounds at every radius.
 
     Args:
-        texts: rows in random order; the first ``budget.rows`` carry the curvature.
+        texts: by role (alignment, proxy, capability), in random order; the first ``budget.rows`` carry the curvature.
         information: λ and the least G_f + λ Ĝ_s that Case I predicts.
         same_source: alignment and proxy are the same data.
 
@@ -127,19 +131,20 @@ def case_two(
     name = adapted.config.method
     theta = adapted.theta
     roles = ["alignment", "capability"] + ([] if same_source else ["proxy"])
-    losses = {role: adapted.loss(texts[role][: budget.rows]) for role in roles}  # type: ignore[index]
+    losses = {role: adapted.loss(texts[role][: budget.rows]) for role in roles}
 
     progress(f"{name}: start against the aligned model")
     offset = {
-        gap: _offset(adapted, texts[role][: budget.offset_rows], confidence, seed)  # type: ignore[index]
+        gap: _offset(adapted, texts[role][: budget.offset_rows], confidence, seed)
         for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
     }
     progress(f"{name}: gradients and spectra")
-    gradients = {role: _gradient(loss, theta, f"{role} with {name}") for role, loss in losses.items()}
+    starts = {role: _start(loss, theta, f"{role} with {name}") for role, loss in losses.items()}
+    gradients = {role: start.gradient for role, start in starts.items()}
     steps = budget.search.lanczos
     spectra = {role: _spectrum(losses[role], theta, gradients[role], steps, seed) for role in roles}
     norms = {
-        gap: _norms(losses[role], theta, gradients[role], budget.rows, confidence, seed)
+        gap: _norms(starts[role], confidence, seed)
         for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
     }
     progress(f"{name}: directions")
@@ -162,7 +167,7 @@ def case_two(
     return CaseTwo(
         method=name,
         parameters=int(theta.size),
-        rows=min(budget.rows, len(texts["alignment"])),
+        rows=starts["alignment"].rows,
         offset=offset,
         gradient_norms=norms,
         spectra=spectra,
@@ -218,13 +223,28 @@ def _at_radius(
     )  # fmt: skip
 
 
-def _gradient(loss: ChunkedLoss, theta: Any, what: str) -> Any:
-    value, gradient = loss.value_and_gradient(theta)
-    if not bool(jnp.isfinite(value)):
-        raise UserError(f"the loss of {what} is not finite ({float(value)}); try --dtype float32, or check the adapter")
+class _Start(NamedTuple):
+    """The gradient at the start, and where they fit those of the single rows, which average to it."""
+
+    gradient: Array
+    of_rows: Array | None
+    rows: int
+
+
+def _start(loss: ChunkedLoss, theta: Array, what: str) -> _Start:
+    losses = loss.row_losses(theta)
+    rows = int(jnp.count_nonzero(losses))
+    if not bool(jnp.isfinite(losses).all()):
+        raise UserError(f"the loss of {what} is not finite; try --dtype float32, or check the adapter's values")
+    of_rows = None
+    if theta.size * losses.size <= _ROW_GRADIENTS:
+        of_rows = loss.row_gradients(theta)[jnp.nonzero(losses)[0]] * rows
+        gradient = of_rows.mean(axis=0)
+    else:
+        gradient = loss.value_and_gradient(theta)[1]
     if not bool(jnp.isfinite(gradient).all()):
-        raise UserError(f"the gradient of {what} is not finite; try --dtype float32, or check the adapter")
-    return gradient
+        raise UserError(f"the gradient of {what} is not finite; try --dtype float32, or check the adapter's values")
+    return _Start(gradient, of_rows, rows)
 
 
 def _spectrum(loss: ChunkedLoss, theta: Any, gradient: Any, steps: int, seed: int) -> Spectrum:
@@ -237,30 +257,28 @@ def _spectrum(loss: ChunkedLoss, theta: Any, gradient: Any, steps: int, seed: in
 
 def _offset(adapted: Adapted, texts: Sequence[Rendered], confidence: float, seed: int) -> Bound:
     """What the adapter costs before any step: its loss less the aligned model's on the same rows."""
+    if adapted.identity:
+        return replace(exact(0.0, _OFFSET), assumptions=("aligned-reference",))
     differences = np.asarray(adapted.row_losses(texts) - adapted.base_row_losses(texts), np.float64)
     low, high = percentile_interval(bootstrap_means(differences[:, None], resamples=_RESAMPLES, seed=seed), confidence)
     value = float(differences.mean())
     return Bound(
         value, "measured", unit=NATS_PER_RESPONSE, interval=(min(float(low[0]), value), max(float(high[0]), value)),
         confidence=confidence, method=f"paired bootstrap over {len(texts)} rows",
-        assumptions=("aligned-reference", "iid"), theorem="offset of the untrained adapter",
+        assumptions=("aligned-reference", "iid"), theorem=_OFFSET,
     )  # fmt: skip
 
 
-def _norms(loss: ChunkedLoss, theta: Any, gradient: Any, rows: int, confidence: float, seed: int) -> dict[str, Bound]:
+def _norms(start: _Start, confidence: float, seed: int) -> dict[str, Bound]:
     """‖∇G‖ on the rows, and without their noise: ‖ĝ‖² exceeds ‖g‖² by the variance of the mean in expectation."""
     measured = Bound(
-        float(jnp.linalg.norm(gradient)), "measured", unit=PER_UNIT, method=f"gradient over {rows} rows",
+        float(jnp.linalg.norm(start.gradient)), "measured", unit=PER_UNIT, method=f"gradient over {start.rows} rows",
         assumptions=("rows",), theorem="gradient norm at the start",
     )  # fmt: skip
-    if rows < 3 or theta.size * rows > _ROW_GRADIENTS:
+    n = start.rows
+    if n < _MIN_ROWS or start.of_rows is None:
         return {"rows": measured}
-    single = loss.row_gradients(theta)
-    single = single[jnp.any(single != 0, axis=1)]  # rows that only fill the last chunk have none
-    n = len(single)
-    if n < 3:
-        return {"rows": measured}
-    gram = np.asarray(single @ single.T, np.float64) * n * n
+    gram = np.asarray(start.of_rows @ start.of_rows.T, np.float64)
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(float)
     value, *replicates = (_unbiased_norm(gram, count) for count in np.concatenate([np.ones((1, n)), counts]))
     low, high = percentile_interval(np.asarray(replicates), confidence)

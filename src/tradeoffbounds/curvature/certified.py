@@ -21,7 +21,7 @@ def head_constants(decoder: Decoder, params: Any, chunks: Chunks) -> dict[str, B
     """
 
     def norms(weights: Any, chunk: Chunks) -> jax.Array:
-        states = decoder.apply(variables(weights), chunk.tokens, method="states").astype(jnp.float32)
+        states = jnp.asarray(decoder.apply(variables(weights), chunk.tokens, method="states"), jnp.float32)
         return jnp.linalg.norm(jnp.take_along_axis(states, chunk.positions[..., None], axis=1), axis=-1)
 
     # One chunk at a time, as the losses are.

@@ -23,12 +23,13 @@ def available_bytes(device: Any | None = None) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def check_fits(executable: Any, rows: int) -> None:
+def check_fits(executable: Any, rows: int, device: Any | None = None) -> None:
     """Refuse a compiled program that needs more than there is, before it runs.
 
     Args:
         executable: what ``jax.jit(f).lower(...).compile()`` returns.
         rows: rows of a chunk, which the need grows with.
+        device: where it will run; JAX's first where not given.
 
     Raises:
         UserError: how much is needed and free, and the chunk that would fit.
@@ -37,7 +38,7 @@ def check_fits(executable: Any, rows: int) -> None:
     if analysis is None:  # a backend that does not say
         return
     needed = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
-    usable = available_bytes() * _USABLE
+    usable = available_bytes(device) * _USABLE
     if needed <= usable:
         return
     # Part of the need does not grow with the rows, so this chunk errs on the small side.
@@ -48,9 +49,9 @@ def check_fits(executable: Any, rows: int) -> None:
     raise UserError(f"{said} are free, too few for a single row: use a smaller --max-tokens or a smaller model")
 
 
-def check_loads(weight_bytes: int) -> None:
+def check_loads(weight_bytes: int, device: Any | None = None) -> None:
     """Refuse weights that do not fit beside what is loaded. Raises UserError."""
-    usable = available_bytes() * _USABLE
+    usable = available_bytes(device) * _USABLE
     if weight_bytes > usable:
         raise UserError(
             f"the decoder's weights take {weight_bytes / _GB:.1f} GB and {usable / _GB:.1f} GB are free: "

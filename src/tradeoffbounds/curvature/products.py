@@ -42,8 +42,10 @@ class Programs:
         leaves, structure = jax.tree.flatten(arrays)
         key = (function, static, structure, *((leaf.shape, leaf.dtype, leaf.sharding) for leaf in leaves))
         if key not in self._compiled:
-            executable = jax.jit(partial(function, *static)).lower(*arrays).compile()
-            check_fits(executable, rows)
+            # Accelerators would otherwise multiply float32 with ten bits of mantissa.
+            with jax.default_matmul_precision("float32"):
+                executable = jax.jit(partial(function, *static)).lower(*arrays).compile()
+            check_fits(executable, rows, next(iter(leaves[-1].devices())))
             self._compiled[key] = executable
         return self._compiled[key](*arrays)
 
@@ -89,7 +91,7 @@ class ChunkedLoss:
         return self._run(_hvps, theta, vectors)
 
     def tridiagonalise(self, theta: Float[Array, " p"], start: Float[Array, " p"], steps: int) -> Any:
-        """Lanczos on the Hessian from ``start``: (basis [p, steps], tridiagonal matrix, residual, 1/|start|)."""
+        """Lanczos on the Hessian from ``start``: (basis [steps, p], tridiagonal matrix, residual, 1/|start|)."""
         return self._run(_tridiagonalise, theta, start, static=(steps,))
 
     def _run(self, function: Callable[..., Any], *arrays: Array, static: tuple[int, ...] = ()) -> Any:

@@ -141,7 +141,8 @@ def sharing_cost(interference: float, information: Bound) -> Bound:
     if math.isnan(interference):
         return Bound(
             math.inf, "predicted", "upper", method="reduced quadratic model", assumptions=("rows",),
-            theorem="reduced quadratic model", status="vacuous: a model curves downwards and has no minimum without a ball",
+            theorem="reduced quadratic model",
+            status="vacuous: a model curves downwards, so it has no minimum without a ball",
         )  # fmt: skip
     low, high = information.interval or (information.value, information.value)
     value, least, most = (max(interference - cost, 0.0) for cost in (information.value, high, low))

@@ -71,9 +71,9 @@ def response_loss(decoder: Decoder, unravel: Any) -> Rows:
 
     def rows(theta: Float[Array, " p"], params: Any, chunk: Chunks) -> Float[Array, " r"]:
         weights = variables(params, None if unravel is None else unravel(theta))
-        states = decoder.apply(weights, chunk.tokens, method="states")
+        states = jnp.asarray(decoder.apply(weights, chunk.tokens, method="states"))
         states = jnp.take_along_axis(states, chunk.positions[..., None], axis=1)
-        logits = decoder.apply(weights, states, method="logits").astype(jnp.float32)
+        logits = jnp.asarray(decoder.apply(weights, states, method="logits"), jnp.float32)
         chosen = jnp.take_along_axis(logits, chunk.targets[..., None], axis=-1)[..., 0]
         return ((jax.nn.logsumexp(logits, axis=-1) - chosen) * chunk.weights).sum(axis=-1)
 

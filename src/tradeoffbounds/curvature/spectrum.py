@@ -85,9 +85,10 @@ def spectrum(loss: ChunkedLoss, theta: Float[Array, " p"], start: Float[Array, "
     if usable == 0:
         raise FloatingPointError("the Hessian is not finite at this point")
     last = float(jnp.linalg.norm(residual)) if usable == steps else abs(float(projected[usable, usable - 1]))
+    last = last if np.isfinite(last) else 0.0  # NaN follows an exact breakdown, whose residual is zero
     projected = projected[:usable, :usable]
     values, rotations = np.linalg.eigh(projected)
-    return Spectrum(values, last * np.abs(rotations[-1]), basis.T[:usable], projected, rotations)
+    return Spectrum(values, last * np.abs(rotations[-1]), basis[:usable], projected, rotations)
 
 
 def random_start(size: int, seed: int) -> Float[Array, " p"]:

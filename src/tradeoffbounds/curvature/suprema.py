@@ -3,7 +3,7 @@
 They cannot be computed for a transformer, so two kinds are told apart (theory.md, section 3):
 
 - *lower*: the largest value met, by projected gradient ascent on ½‖∇G‖², whose gradient is the Hessian-vector
-  product H∇G, from both ends of ∓g and from random starts. A true lower bound on the supremum.
+  product H∇G, from the better end of ∓g and from random starts. A true lower bound on the supremum.
 - *estimate*: ‖∇G(θ_s)‖ + ε max‖H‖ for L, max‖H‖ for S, over the points met: Lanczos with its residual where it
   ran, and between two points the secant ‖∇G(θ) - ∇G(θ')‖ / ‖θ - θ'‖, which the mean of H between them is no
   smaller than. The secants make estimate >= lower a theorem.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from jaxtyping import Float
 
 from tradeoffbounds.bounds.bound import PER_UNIT, PER_UNIT_SQUARED, Bound
 from tradeoffbounds.curvature.products import ChunkedLoss
-from tradeoffbounds.curvature.spectrum import Spectrum, spectrum
+from tradeoffbounds.curvature.spectrum import Spectrum, random_start, spectrum
 
 Vector = Float[Array, " p"]
 #: Distances that rounding pushed out of a ball still belong to it.
@@ -36,7 +37,7 @@ class Search:
     """How much is spent on one loss.
 
     Attributes:
-        restarts: random starts a radius, besides both ends of ∓g.
+        restarts: random starts a radius, besides the better end of ∓g.
         ascents: ascent steps from each start; 0 looks at the starts alone.
         lanczos: Lanczos steps at θ_s and at the best points.
         every_radius: ascend, and run Lanczos at the best point, at every radius, not at the largest alone.
@@ -128,27 +129,38 @@ def explore(
     """
     walk = _Walk(loss, centre, gradient, at_centre, on_point)
     for which, radius in enumerate(sorted(radii)):
-        last = which == len(radii) - 1
-        ascents = search.ascents if search.every_radius or last else 0
-        found = [
-            walk.ascend(start, radius, ascents) for start in _starts(gradient, radius, search.restarts, seed + which)
-        ]
-        if search.every_radius or last:
-            offset, norm = max(found, key=lambda pair: pair[1])
-            if norm > 0:
-                walk.measure(offset, search.lanczos)
+        thorough = search.every_radius or which == len(radii) - 1
+        found = [walk.visit(start) for start in _starts(gradient, radius)]
+        climbers = [max(found, key=lambda point: point.norm)] if found else []
+        climbers += [walk.visit(start) for start in _random_starts(gradient, radius, search.restarts, seed + which)]
+        if thorough and climbers:
+            tops = [walk.ascend(point, radius, search.ascents) for point in climbers]
+            best = max(tops, key=lambda point: point.norm)
+            if math.isfinite(best.norm):
+                walk.measure(best, search.lanczos)
     return Suprema(walk.visits)
 
 
-def _starts(gradient: Vector, radius: float, restarts: int, seed: int) -> Iterator[Vector]:
-    """Offsets from the centre on the sphere: against the gradient, along it, and at random."""
+def _starts(gradient: Vector, radius: float) -> Iterator[Vector]:
+    """Offsets from the centre to the sphere: against the gradient, and along it."""
     norm = float(jnp.linalg.norm(gradient))
     if norm > 0:
         yield gradient * (-radius / norm)
         yield gradient * (radius / norm)
-    for key in jax.random.split(jax.random.key(seed), restarts if norm > 0 else max(restarts, 1)):
+
+
+def _random_starts(gradient: Vector, radius: float, count: int, seed: int) -> Iterator[Vector]:
+    for key in jax.random.split(jax.random.key(seed), count):
         direction = jax.random.normal(key, gradient.shape, gradient.dtype)
         yield direction * (radius / jnp.linalg.norm(direction))
+
+
+class _Point(NamedTuple):
+    """Where a walk is: the offset from the centre, and the gradient there with its norm."""
+
+    offset: Vector
+    gradient: Vector
+    norm: float
 
 
 @dataclass
@@ -166,35 +178,8 @@ class _Walk:
         norm = float(jnp.linalg.norm(self.gradient))
         self.visits.append(Visit(0.0, norm, self.at_centre.norm, self.at_centre.norm_estimate))
 
-    def ascend(self, offset: Vector, radius: float, steps: int) -> tuple[Vector, float]:
-        """Climb ½‖∇G‖² inside the ball; the best offset and its gradient norm."""
-        gradient, norm = self._visit(offset)
-        length = radius
-        for _ in range(steps):
-            if not (math.isfinite(norm) and norm > 0):
-                break
-            upward = self.loss.hvp(self.centre + offset, gradient)
-            steepness = float(jnp.linalg.norm(upward))
-            if not (math.isfinite(steepness) and steepness > 0):
-                break
-            # A Rayleigh quotient: |gᵀHg| / ‖g‖² and ‖Hg‖ / ‖g‖ are both at most ‖H‖ here.
-            self._learn(offset, norm, steepness / norm)
-            trial = _into_ball(offset + upward * (length / steepness), radius)
-            new_gradient, new_norm = self._visit(trial)
-            if new_norm > norm:
-                offset, gradient, norm = trial, new_gradient, new_norm
-            else:
-                length /= 2
-        return offset, norm if math.isfinite(norm) else 0.0
-
-    def measure(self, offset: Vector, steps: int) -> None:
-        """Lanczos at a point already visited."""
-        at = self.centre + offset
-        gradient = self.loss.value_and_gradient(at)[1]
-        found = spectrum(self.loss, at, gradient, steps)
-        self._learn(offset, float(jnp.linalg.norm(gradient)), found.norm, found.norm_estimate)
-
-    def _visit(self, offset: Vector) -> tuple[Vector, float]:
+    def visit(self, offset: Vector) -> _Point:
+        """The gradient there, and the secant of curvature from the centre."""
         gradient = self.loss.value_and_gradient(self.centre + offset)[1]
         norm = float(jnp.linalg.norm(gradient))
         if not math.isfinite(norm):
@@ -204,7 +189,31 @@ class _Walk:
             secant = float(jnp.linalg.norm(gradient - self.gradient)) / float(jnp.linalg.norm(offset))
             self._learn(offset, norm, secant)
         self.on_point()
-        return gradient, norm
+        return _Point(offset, gradient, norm)
+
+    def ascend(self, point: _Point, radius: float, steps: int) -> _Point:
+        """Climb ½‖∇G‖² inside the ball; the best point met."""
+        length = radius
+        for _ in range(steps):
+            if not (math.isfinite(point.norm) and point.norm > 0):
+                break
+            upward = self.loss.hvp(self.centre + point.offset, point.gradient)
+            steepness = float(jnp.linalg.norm(upward))
+            if not (math.isfinite(steepness) and steepness > 0):
+                break
+            self._learn(point.offset, point.norm, steepness / point.norm)  # ‖Hg‖ / ‖g‖ <= ‖H‖
+            trial = self.visit(_into_ball(point.offset + upward * (length / steepness), radius))
+            if trial.norm > point.norm:
+                point = trial
+            else:
+                length /= 2
+        return point
+
+    def measure(self, point: _Point, steps: int) -> None:
+        """Lanczos at a point already visited."""
+        start = point.gradient if point.norm > 0 else random_start(point.gradient.size, 0)
+        found = spectrum(self.loss, self.centre + point.offset, start, steps)
+        self._learn(point.offset, point.norm, found.norm, found.norm_estimate)
 
     def _learn(self, offset: Vector, norm: float, curvature: float, estimate: float | None = None) -> None:
         distance = float(jnp.linalg.norm(offset))

@@ -51,6 +51,21 @@ def load_tokenizer(spec: str) -> Any:
     return _from_pretrained(AutoTokenizer, spec)
 
 
+def load_settings(spec: str) -> dict[str, Any]:
+    """The model's configuration as transformers writes it; no weights are read.
+
+    Raises:
+        UserError: nothing loadable is at ``spec``.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CLASSES
+
+    settings: dict[str, Any] = _from_pretrained(AutoConfig, spec).get_text_config().to_dict()
+    if not settings.get("architectures"):  # a GGUF file names the type of the model alone
+        settings["architectures"] = [CLASSES.get(settings["model_type"], settings["model_type"])]
+    return settings
+
+
 def load_model(spec: str, placement: Placement) -> Any:
     """The causal language model in evaluation mode on its device; out of a GGUF file, with dequantised weights.
 

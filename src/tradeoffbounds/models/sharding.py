@@ -17,9 +17,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "devices"
 
 
-def mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """All devices in a row."""
-    return Mesh(np.asarray(devices or jax.devices()), (AXIS,))
+def mesh(devices: Sequence[Any]) -> Mesh:
+    """The devices in a row; one device is a row too."""
+    return Mesh(np.asarray(devices), (AXIS,))
 
 
 def shard_params(params: Any, over: Mesh) -> Any:

@@ -61,6 +61,11 @@ class CaseOne:
         """Whether alignment and proxy are the same data."""
         return self.ratios_to_alignment is None
 
+    @property
+    def predicted_totals(self) -> list[tuple[float, Bound]]:
+        """λ and the least G_f + λ Ĝ_s, predicted (or estimated, where the learning curve still rises)."""
+        return [(penalty, row["predicted"]["total"]) for penalty, row in self.penalties]  # type: ignore[index,misc]
+
     def curves_at(self, penalties: Sequence[float]) -> dict[str, Curve]:
         """The four brackets at any penalties, without fitting again."""
         return _all_curves(self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed)

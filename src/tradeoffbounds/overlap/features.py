@@ -50,6 +50,10 @@ class Reader:
     def model(self) -> Any:
         return load_model(self.spec, self.placement)
 
+    def release(self) -> None:
+        """Give the weights' memory back; they are loaded again when something needs them."""
+        self.__dict__.pop("model", None)
+
     @cached_property
     def template(self) -> str:
         """Hash of the chat template and the system prompt, which every number depends on."""
