@@ -125,7 +125,10 @@ def test_windows_that_differ_between_layers_are_refused():
     qwen = {"num_hidden_layers": 4, "max_window_layers": 2, "use_sliding_window": True, "sliding_window": 8}
     settings = model_settings(tiny("Qwen2", **qwen))
     assert settings["layer_types"] == ["full_attention"] * 2 + ["sliding_attention"] * 2
-    message = "curvature knows no Qwen2ForCausalLM whose layers differ in their attention windows"
+    message = (
+        "curvature knows no Qwen2ForCausalLM with attention windows (layer_types: sliding_attention); "
+        "it knows windows that are the same in all layers, as Mistral's"
+    )
     for changes in ({}, {"use_sliding_window": False}, {"layer_types": None}):
         with pytest.raises(UserError) as caught:
             DecoderConfig.from_transformers(settings | changes)

@@ -13,13 +13,14 @@ import torch
 
 from tradeoffbounds.curvature.adapted import adapt, import_params
 from tradeoffbounds.curvature.response_loss import chunked, common_shape, flat, response_loss
-from tradeoffbounds.models.adapter_config import METHODS, preset
+from tradeoffbounds.models.adapter_config import preset
 from tradeoffbounds.models.decoder import Decoder, variables
 from tradeoffbounds.models.decoder_config import DecoderConfig
 from tradeoffbounds.models.decoder_weights import adapter_from_peft, adapter_to_peft, params_from_transformers
 from tradeoffbounds.models.peft_folder import read_adapter, write_adapter
 from tradeoffbounds.models.weights import model_settings, read_weights
 
+from .test_fresh_adapter import PEFT_METHODS
 from .torch_oracle import (
     ADAPTERS,
     MODELS,
@@ -35,7 +36,6 @@ from .torch_oracle import (
 pytestmark = pytest.mark.usefixtures("offline")
 CPU = jax.devices("cpu")[:1]
 SHAPE = common_shape([TEXTS], chunk=3)
-PEFT_METHODS = [method for method in METHODS if method != "output-head"]
 quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 

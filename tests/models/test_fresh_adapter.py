@@ -15,7 +15,8 @@ from tradeoffbounds.models.weights import model_settings
 from .test_weights import FAMILIES, tiny
 
 TOKENS = torch.arange(24).reshape(2, 12)
-CONFIGS = {method: preset(method, 32) for method in METHODS} | {
+PEFT_METHODS = [method for method in METHODS if method != "output-head"]
+CONFIGS = {method: preset(method, 32) for method in PEFT_METHODS} | {
     "lora on all": AdapterConfig("lora", targets=LINEARS, rank=4, alpha=6.0, scale=3.0),  # rank-stabilised
     "ia3 on all": AdapterConfig("ia3", targets=LINEARS, feedforward=("o_proj", "down_proj")),
 }

@@ -24,7 +24,7 @@ from tradeoffbounds.curvature.response_loss import common_shape
 from tradeoffbounds.models.sharding import mesh, shard_params
 
 with open(sys.argv[1], "rb") as file:
-    config, state, adapters, texts = pickle.load(file)
+    config, state, adapter, tensors, texts = pickle.load(file)
 results = {}
 for name, devices in (("one", jax.devices()[:1]), ("all", jax.devices())):
     params = import_params(config, state, "float32", devices)
@@ -37,35 +37,27 @@ for name, devices in (("one", jax.devices()[:1]), ("all", jax.devices())):
         "held": sorted(held.values()),
         "uncut": [leaf.shape for leaf in jax.tree.leaves(params) if leaf.sharding.is_fully_replicated],
     }
-    for adapter, tensors in adapters:
-        adapted = adapt(config, adapter, params, tensors, common_shape([texts], chunk=3), devices=devices, fresh=False)
-        loss, theta = adapted.loss(texts), adapted.theta
-        vector = np.random.default_rng(0).standard_normal(theta.shape).astype(np.float32)
-        value, gradient = loss.value_and_gradient(theta)
-        product = loss.hvp(theta, jax.device_put(vector, theta.sharding))
-        results[name][adapter.method] = {
-            "chunks": loss.chunks.tokens.shape,
-            "rows on a device": loss.chunks.tokens.addressable_shards[0].data.shape[1],
-            "value": float(value), "gradient": gradient.tolist(), "product": product.tolist(),
-            "rows": adapted.row_losses(texts).tolist(), "base": adapted.base_row_losses(texts).tolist(),
-        }
+    adapted = adapt(config, adapter, params, tensors, common_shape([texts], chunk=3), devices=devices, fresh=False)
+    loss, theta = adapted.loss(texts), adapted.theta
+    vector = np.random.default_rng(0).standard_normal(theta.shape).astype(np.float32)
+    value, gradient = loss.value_and_gradient(theta)
+    product = loss.hvp(theta, jax.device_put(vector, theta.sharding))
+    results[name] |= {
+        "chunks": loss.chunks.tokens.shape,
+        "rows on a device": loss.chunks.tokens.addressable_shards[0].data.shape[1],
+        "value": float(value), "gradient": gradient.tolist(), "product": product.tolist(),
+        "rows": adapted.row_losses(texts).tolist(), "base": adapted.base_row_losses(texts).tolist(),
+    }
 json.dump(results, sys.stdout)
 """
 
 
-@pytest.fixture(scope="module")
-def case(tmp_path_factory):
-    """A model and two adapters in a file that is read without torch."""
-    model = random_model("Qwen2.5 tied")
-    config = DecoderConfig.from_transformers(model_settings(model))
-    adapters = [(ADAPTERS[name], arrays(adapted_by_peft(model, ADAPTERS[name]))) for name in ("lora", "p-tuning")]
-    file = tmp_path_factory.mktemp("sharding") / "case.pickle"
-    file.write_bytes(pickle.dumps((config, read_weights(model), adapters, TEXTS)))
-    return file
-
-
-@pytest.mark.parametrize(("devices", "chunk", "chunks"), [(2, 4, 2), (8, 8, 1)])
-def test_several_devices_give_the_result_of_one(case, devices, chunk, chunks):
+@pytest.mark.parametrize(("devices", "chunk", "chunks", "method"), [(2, 4, 2, "lora"), (8, 8, 1, "p-tuning")])
+def test_several_devices_give_the_result_of_one(devices, chunk, chunks, method, tmp_path):
+    model, adapter = random_model("Qwen2.5 tied"), ADAPTERS[method]
+    config, tensors = DecoderConfig.from_transformers(model_settings(model)), arrays(adapted_by_peft(model, adapter))
+    case = tmp_path / "case.pickle"  # read without torch
+    case.write_bytes(pickle.dumps((config, read_weights(model), adapter, tensors, TEXTS)))
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_cpu_use_fusion_emitters=false",
         "JAX_PLATFORMS": "cpu",
@@ -80,14 +72,12 @@ def test_several_devices_give_the_result_of_one(case, devices, chunk, chunks):
 
     (whole,) = one["held"]
     assert several["uncut"] == [] and several["held"] == [whole // devices] * devices
-    for method in ("lora", "p-tuning"):
-        alone, together = one[method], several[method]
-        assert alone["chunks"][:2] == [2, 3] and together["chunks"][:2] == [chunks, chunk]
-        assert together["rows on a device"] == chunk // devices
-        assert together["value"] == pytest.approx(alone["value"], rel=1e-5)
-        for key in ("gradient", "product", "rows", "base"):
-            expected = np.array(alone[key])
-            assert np.linalg.norm(together[key] - expected) <= 1e-5 * np.linalg.norm(expected), key
+    assert one["chunks"][:2] == [2, 3] and several["chunks"][:2] == [chunks, chunk]
+    assert several["rows on a device"] == chunk // devices
+    assert several["value"] == pytest.approx(one["value"], rel=1e-5)
+    for key in ("gradient", "product", "rows", "base"):
+        expected = np.array(one[key])
+        assert np.linalg.norm(several[key] - expected) <= 1e-5 * np.linalg.norm(expected), key
 
 
 def test_on_one_device_nothing_is_cut():

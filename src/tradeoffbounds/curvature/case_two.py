@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
-
-import jax.numpy as jnp
-import numpy as np
-from jax import Array
+from dataclasses import dataclass
 
 from tradeoffbounds.bounds import theorem3
-from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE, PER_UNIT, Bound, exact
-from tradeoffbounds.bounds.confidence import bootstrap_means, percentile_interval
+from tradeoffbounds.bounds.bound import Bound
 from tradeoffbounds.curvature.adapted import Adapted
 from tradeoffbounds.curvature.certified import head_constants
 from tradeoffbounds.curvature.directions import Direction, along_descent
 from tradeoffbounds.curvature.products import ChunkedLoss
 from tradeoffbounds.curvature.quadratic_model import QuadraticModel, quadratic_model, sharing_cost
-from tradeoffbounds.curvature.spectrum import Spectrum, random_start, spectrum
+from tradeoffbounds.curvature.spectrum import Spectrum
+from tradeoffbounds.curvature.start import gradient_norms, offset_of, spectrum_at, start_of
 from tradeoffbounds.curvature.suprema import Search, Suprema, explore
-from tradeoffbounds.errors import UserError
 from tradeoffbounds.sources.chat import Rendered
 
 Constants = dict[str, dict[str, Bound]]
-_RESAMPLES = 1000
-_OFFSET = "offset of the adapter before training"
-#: Above this many numbers the gradients of single rows are not held at once.
-_ROW_GRADIENTS = 10**8
-#: Below this, rows do not show how much they differ.
-_MIN_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -135,16 +123,16 @@ def case_two(
 
     progress(f"{name}: start against the aligned model")
     offset = {
-        gap: _offset(adapted, texts[role][: budget.offset_rows], confidence, seed)
+        gap: offset_of(adapted, texts[role][: budget.offset_rows], confidence, seed)
         for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
     }
     progress(f"{name}: gradients and spectra")
-    starts = {role: _start(loss, theta, f"{role} with {name}") for role, loss in losses.items()}
+    starts = {role: start_of(loss, theta, f"{role} with {name}") for role, loss in losses.items()}
     gradients = {role: start.gradient for role, start in starts.items()}
     steps = budget.search.lanczos
-    spectra = {role: _spectrum(losses[role], theta, gradients[role], steps, seed) for role in roles}
+    spectra = {role: spectrum_at(losses[role], theta, gradients[role], steps, seed) for role in roles}
     norms = {
-        gap: _norms(starts[role], confidence, seed)
+        gap: gradient_norms(starts[role], confidence, seed)
         for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
     }
     progress(f"{name}: directions")
@@ -221,81 +209,6 @@ def _at_radius(
             (penalty, sharing_cost(model.interference(penalty, radius), cost)) for penalty, cost in information
         ],
     )  # fmt: skip
-
-
-class _Start(NamedTuple):
-    """The gradient at the start, and where they fit those of the single rows, which average to it."""
-
-    gradient: Array
-    of_rows: Array | None
-    rows: int
-
-
-def _start(loss: ChunkedLoss, theta: Array, what: str) -> _Start:
-    losses = loss.row_losses(theta)
-    rows = int(jnp.count_nonzero(losses))
-    if not bool(jnp.isfinite(losses).all()):
-        raise UserError(f"the loss of {what} is not finite; try --dtype float32, or check the adapter's values")
-    of_rows = None
-    if theta.size * losses.size <= _ROW_GRADIENTS:
-        of_rows = loss.row_gradients(theta)[jnp.nonzero(losses)[0]] * rows
-        gradient = of_rows.mean(axis=0)
-    else:
-        gradient = loss.value_and_gradient(theta)[1]
-    if not bool(jnp.isfinite(gradient).all()):
-        raise UserError(f"the gradient of {what} is not finite; try --dtype float32, or check the adapter's values")
-    return _Start(gradient, of_rows, rows)
-
-
-def _spectrum(loss: ChunkedLoss, theta: Any, gradient: Any, steps: int, seed: int) -> Spectrum:
-    start = gradient if bool(jnp.any(gradient != 0)) else random_start(theta.size, seed)
-    try:
-        return spectrum(loss, theta, start, steps)
-    except FloatingPointError as error:
-        raise UserError(f"{error}; try --dtype float32") from error
-
-
-def _offset(adapted: Adapted, texts: Sequence[Rendered], confidence: float, seed: int) -> Bound:
-    """What the adapter costs before any step: its loss less the aligned model's on the same rows."""
-    if adapted.identity:
-        return replace(exact(0.0, _OFFSET), assumptions=("aligned-reference",))
-    differences = np.asarray(adapted.row_losses(texts) - adapted.base_row_losses(texts), np.float64)
-    low, high = percentile_interval(bootstrap_means(differences[:, None], resamples=_RESAMPLES, seed=seed), confidence)
-    value = float(differences.mean())
-    return Bound(
-        value, "measured", unit=NATS_PER_RESPONSE, interval=(min(float(low[0]), value), max(float(high[0]), value)),
-        confidence=confidence, method=f"paired bootstrap over {len(texts)} rows",
-        assumptions=("aligned-reference", "iid"), theorem=_OFFSET,
-    )  # fmt: skip
-
-
-def _norms(start: _Start, confidence: float, seed: int) -> dict[str, Bound]:
-    """‖∇G‖ on the rows, and without their noise: ‖ĝ‖² exceeds ‖g‖² by the variance of the mean in expectation."""
-    measured = Bound(
-        float(jnp.linalg.norm(start.gradient)), "measured", unit=PER_UNIT, method=f"gradient over {start.rows} rows",
-        assumptions=("rows",), theorem="gradient norm at the start",
-    )  # fmt: skip
-    n = start.rows
-    if n < _MIN_ROWS or start.of_rows is None:
-        return {"rows": measured}
-    gram = np.asarray(start.of_rows @ start.of_rows.T, np.float64)
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(float)
-    value, *replicates = (_unbiased_norm(gram, count) for count in np.concatenate([np.ones((1, n)), counts]))
-    low, high = percentile_interval(np.asarray(replicates), confidence)
-    without_noise = Bound(
-        value, "estimated", unit=PER_UNIT, interval=(min(float(low), value), max(float(high), value)),
-        confidence=confidence, method="products of different rows; bootstrap", assumptions=("iid",),
-        theorem="gradient norm at the start",
-    )  # fmt: skip
-    return {"rows": measured, "source": without_noise}
-
-
-def _unbiased_norm(gram: np.ndarray, counts: np.ndarray) -> float:
-    """sqrt of the mean of ⟨g_i, g_j⟩ over pairs of different rows, i drawn counts_i times."""
-    pairs = np.outer(counts, counts)
-    np.fill_diagonal(pairs, 0.0)
-    total = pairs.sum()
-    return float(np.sqrt(max((pairs * gram).sum() / total, 0.0))) if total else 0.0
 
 
 def _certified(adapted: Adapted, safety: ChunkedLoss, capability: ChunkedLoss) -> Constants:

@@ -48,8 +48,11 @@ class Direction:
         """The smallest step whose predicted gain, t·slope - ½t²·curvature, is ``gain``; infinite where none is."""
         if gain > self.largest_gain:
             return math.inf
-        # The root without a difference of nearly equal numbers.
-        return 2 * gain / (self.gain_slope + math.sqrt(self.gain_slope**2 - 2 * self.capability_curvature * gain))
+        if gain == 0:
+            return 0.0
+        # The root without a difference of nearly equal numbers; at the largest gain rounding may cross zero.
+        root = math.sqrt(max(self.gain_slope**2 - 2 * self.capability_curvature * gain, 0.0))
+        return 2 * gain / (self.gain_slope + root)
 
 
 def along_descent(

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float
 from matfree.decomp import tridiag_sym
 
@@ -39,6 +40,12 @@ class Programs:
         Raises:
             UserError: the memory that the compiler foresees is not there.
         """
+        return self.compiled(function, static, arrays, rows=rows)(*arrays)
+
+    def compiled(
+        self, function: Callable[..., Any], static: tuple[Any, ...], arrays: tuple[Any, ...], *, rows: int
+    ) -> Any:
+        """The program for these shapes, checked to fit."""
         leaves, structure = jax.tree.flatten(arrays)
         key = (function, static, structure, *((leaf.shape, leaf.dtype, leaf.sharding) for leaf in leaves))
         if key not in self._compiled:
@@ -47,7 +54,17 @@ class Programs:
                 executable = jax.jit(partial(function, *static)).lower(*arrays).compile()
             check_fits(executable, rows, next(iter(leaves[-1].devices())))
             self._compiled[key] = executable
-        return self._compiled[key](*arrays)
+        return self._compiled[key]
+
+    def temporary_bytes(self) -> dict[str, int]:
+        """What each kind of program sets aside beside its arguments, the largest of its shapes."""
+        found: dict[str, int] = {}
+        for (function, *_), executable in self._compiled.items():
+            analysis = executable.memory_analysis()
+            if analysis is not None:  # a backend that does not say
+                name = function.__name__.strip("_")
+                found[name] = max(found.get(name, 0), int(analysis.temp_size_in_bytes))
+        return found
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,12 @@ class ChunkedLoss:
         """Rows that are in memory at once."""
         return int(jax.tree.leaves(self.chunks)[0].shape[1])
 
+    @property
+    def _whole(self) -> Any:
+        """Where vectors lie: whole, on every device that holds rows."""
+        rows = jax.tree.leaves(self.chunks)[0].sharding
+        return NamedSharding(rows.mesh, PartitionSpec()) if isinstance(rows, NamedSharding) else rows
+
     def row_losses(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
         """The weighted loss of each row; they sum to the loss."""
         return self._run(_row_losses, theta)
@@ -86,6 +109,11 @@ class ChunkedLoss:
         """Hessian times vector: the work of about two gradients."""
         return self._run(_hvp, theta, vector)
 
+    def compile_hvp(self, theta: Float[Array, " p"]) -> None:
+        """Compile :meth:`hvp` without running it."""
+        theta = jax.device_put(theta, self._whole)
+        self.programs.compiled(_hvp, (self.rows,), (theta, theta, self.frozen, self.chunks), rows=self.chunk)
+
     def hvps(self, theta: Float[Array, " p"], vectors: Float[Array, " k p"]) -> Float[Array, " k p"]:
         """Hessian times each vector after one linearisation: about one gradient of work each, for more memory."""
         return self._run(_hvps, theta, vectors)
@@ -95,7 +123,8 @@ class ChunkedLoss:
         return self._run(_tridiagonalise, theta, start, static=(steps,))
 
     def _run(self, function: Callable[..., Any], *arrays: Array, static: tuple[int, ...] = ()) -> Any:
-        arguments = (*arrays, self.frozen, self.chunks)
+        # Where a vector lies is part of a program: bring all of them to one place.
+        arguments = (*jax.device_put(arrays, self._whole), self.frozen, self.chunks)
         return self.programs.run(function, (self.rows, *static), arguments, rows=self.chunk)
 
 

@@ -28,6 +28,8 @@ Matrix = Float[np.ndarray, " k k"]
 Coordinates = Float[np.ndarray, " k"]
 #: Directions of the joint frame shorter than this, relative to the longest, are rounding.
 _RANK = 1e-4
+#: Curvatures and slopes smaller than this, relative to the largest, are rounding.
+_FLAT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,17 @@ class Quadratic:
         """min m(z) over ‖z‖ <= radius; -inf where the model is not bounded below."""
         values, vectors = np.linalg.eigh(self.curvature)
         slope = vectors.T @ self.slope
+        if math.isinf(radius):
+            # A flat direction without slope neither gains nor loses; both are zero only up to rounding.
+            flat = np.abs(values) <= _FLAT * np.abs(values).max()
+            flat &= np.abs(slope) <= _FLAT * np.linalg.norm(slope)
+            if (values[~flat] <= 0).any():
+                return -math.inf
+            return float(-0.5 * (slope[~flat] ** 2 / values[~flat]).sum())
         if values[0] > 0:
             step = -slope / values
             if np.linalg.norm(step) <= radius:
                 return float(0.5 * slope @ step)
-        if math.isinf(radius):
-            # A flat direction without slope neither gains nor loses.
-            flat = (np.abs(values) == 0) & (np.abs(slope) == 0)
-            positive = values > 0
-            return (
-                float(-0.5 * (slope[positive] ** 2 / values[positive]).sum()) if (flat | positive).all() else -math.inf
-            )
         return _on_sphere(values, slope, radius)
 
 
@@ -75,8 +77,8 @@ def _on_sphere(values: Coordinates, slope: Coordinates, radius: float) -> float:
         step = -slope / (values + shift)
     else:
         # The hard case: no slope along the lowest curvature, so the step is filled up along it.
-        step = np.where(values + lowest > 0, -slope / np.where(values + lowest > 0, values + lowest, 1.0), 0.0)
-        step[0] += math.sqrt(max(radius**2 - float(step @ step), 0.0))
+        step = -slope / (values + low)
+        step[0] = math.copysign(math.sqrt(max(radius**2 - float(step[1:] @ step[1:]), 0.0)), -slope[0])
     return float(slope @ step + 0.5 * (values * step) @ step)
 
 

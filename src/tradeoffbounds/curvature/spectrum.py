@@ -81,11 +81,13 @@ def spectrum(loss: ChunkedLoss, theta: Float[Array, " p"], start: Float[Array, "
     steps = min(steps, theta.size)
     basis, matrix, residual, _ = loss.tridiagonalise(theta, start, steps)
     projected = np.asarray(matrix, np.float64)
-    usable = _before_breakdown(projected)
-    if usable == 0:
+    usable = _before_breakdown(projected, np.asarray(basis @ basis.T))
+    if usable and usable < steps:  # what Lanczos noted after the breakdown is noise
+        product = loss.hvp(theta, basis[usable - 1])
+        residual = product - (basis[:usable] @ product) @ basis[:usable]
+    last = float(jnp.linalg.norm(residual))
+    if not (usable and np.isfinite(last)):
         raise FloatingPointError("the Hessian is not finite at this point")
-    last = float(jnp.linalg.norm(residual)) if usable == steps else abs(float(projected[usable, usable - 1]))
-    last = last if np.isfinite(last) else 0.0  # NaN follows an exact breakdown, whose residual is zero
     projected = projected[:usable, :usable]
     values, rotations = np.linalg.eigh(projected)
     return Spectrum(values, last * np.abs(rotations[-1]), basis[:usable], projected, rotations)
@@ -96,9 +98,11 @@ def random_start(size: int, seed: int) -> Float[Array, " p"]:
     return jax.random.normal(jax.random.key(seed), (size,), jnp.float32)
 
 
-def _before_breakdown(matrix: np.ndarray) -> int:
-    """Steps before the Krylov space was exhausted, where Lanczos goes on with noise."""
-    finite = np.isfinite(matrix).all(axis=0)
+def _before_breakdown(matrix: np.ndarray, gram: np.ndarray) -> int:
+    """Steps before the Krylov space was exhausted, where Lanczos goes on with noise, or with 0/0."""
+    # A vector of noise may lie in the space that it should extend.
+    orthonormal = (np.abs(np.tril(gram - np.eye(len(gram)))) < 1e-3).all(axis=1)
+    finite = np.isfinite(np.diagonal(matrix)) & orthonormal
     usable = int(np.argmin(finite)) if not finite.all() else len(matrix)
     beside = np.abs(np.diagonal(matrix, -1))[: max(usable - 1, 0)]
     scale = np.abs(matrix[:usable, :usable]).max(initial=0.0)

@@ -95,7 +95,7 @@ class Suprema:
 def _pair(
     lower: float, estimate: float, inside: list[Visit], unit: str, assumption: str, name: str
 ) -> dict[str, Bound]:
-    finite = all(math.isfinite(visit.gradient_norm) for visit in inside)
+    finite = all(math.isfinite(visit.gradient_norm + visit.curvature_estimate) for visit in inside)
     return {
         "lower": Bound(
             lower, "measured", "lower", unit, method=f"largest value at {len(inside)} points of the ball",
@@ -180,14 +180,15 @@ class _Walk:
 
     def visit(self, offset: Vector) -> _Point:
         """The gradient there, and the secant of curvature from the centre."""
-        gradient = self.loss.value_and_gradient(self.centre + offset)[1]
+        value, gradient = self.loss.value_and_gradient(self.centre + offset)
         norm = float(jnp.linalg.norm(gradient))
-        if not math.isfinite(norm):
+        if not math.isfinite(norm + float(value)):
             norm = math.inf
             self._learn(offset, norm, 0.0)
         else:
-            secant = float(jnp.linalg.norm(gradient - self.gradient)) / float(jnp.linalg.norm(offset))
-            self._learn(offset, norm, secant)
+            distance = float(jnp.linalg.norm(offset))
+            # A climb may lead back to the centre, where there is no secant.
+            self._learn(offset, norm, float(jnp.linalg.norm(gradient - self.gradient)) / distance if distance else 0.0)
         self.on_point()
         return _Point(offset, gradient, norm)
 
@@ -199,6 +200,8 @@ class _Walk:
                 break
             upward = self.loss.hvp(self.centre + point.offset, point.gradient)
             steepness = float(jnp.linalg.norm(upward))
+            if not math.isfinite(steepness):
+                self._learn(point.offset, point.norm, 0.0, math.inf)
             if not (math.isfinite(steepness) and steepness > 0):
                 break
             self._learn(point.offset, point.norm, steepness / point.norm)  # ‖Hg‖ / ‖g‖ <= ‖H‖
@@ -212,7 +215,11 @@ class _Walk:
     def measure(self, point: _Point, steps: int) -> None:
         """Lanczos at a point already visited."""
         start = point.gradient if point.norm > 0 else random_start(point.gradient.size, 0)
-        found = spectrum(self.loss, self.centre + point.offset, start, steps)
+        try:
+            found = spectrum(self.loss, self.centre + point.offset, start, steps)
+        except FloatingPointError:  # the gradient may be finite where the Hessian is not
+            self._learn(point.offset, point.norm, 0.0, math.inf)
+            return
         self._learn(point.offset, point.norm, found.norm, found.norm_estimate)
 
     def _learn(self, offset: Vector, norm: float, curvature: float, estimate: float | None = None) -> None:

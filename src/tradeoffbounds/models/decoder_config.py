@@ -21,7 +21,10 @@ _ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh")
 
 @dataclass(frozen=True)
 class Rope:
-    """Rotary positions: base and scaling (``linear``, ``dynamic``: Llama-2; ``llama3``: Llama-3.1 and later)."""
+    """Rotary positions: base and scaling (``linear``, ``dynamic``: Llama-2; ``llama3``: Llama-3.1 and later).
+
+    ``dynamic`` goes by the length that texts are padded to, as in transformers.
+    """
 
     theta: float = 10_000.0
     kind: str = "default"
@@ -71,8 +74,12 @@ class DecoderConfig:
         activation = settings.get("hidden_activation") or settings.get("hidden_act")
         if activation not in _ACTIVATIONS:
             raise UserError(f"curvature knows no activation {activation!r}; it knows {', '.join(_ACTIVATIONS)}")
-        if settings.get("use_sliding_window") or "sliding_attention" in (settings.get("layer_types") or []):
-            raise UserError(f"curvature knows no {architecture} whose layers differ in their attention windows")
+        kinds = settings.get("layer_types") or (["sliding_attention"] if settings.get("use_sliding_window") else [])
+        if family != "mistral" and "sliding_attention" in kinds:
+            raise UserError(
+                f"curvature knows no {architecture} with attention windows (layer_types: sliding_attention); "
+                "it knows windows that are the same in all layers, as Mistral's"
+            )
         heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
         attention_bias = bool(settings.get("attention_bias", False))
         return cls(
@@ -108,6 +115,9 @@ def _rope(settings: Mapping[str, Any]) -> Rope:
         low_freq_factor=float(scaling.get("low_freq_factor", 1.0)),
         high_freq_factor=float(scaling.get("high_freq_factor", 4.0)),
         original_positions=int(
-            scaling.get("original_max_position_embeddings") or settings.get("max_position_embeddings") or 8192
+            # Of the two kinds that ask for it, transformers lets only this one say so here.
+            (kind == "llama3" and scaling.get("original_max_position_embeddings"))
+            or settings.get("max_position_embeddings")
+            or 8192
         ),
     )

@@ -52,7 +52,13 @@ def adapter_from_peft(config: DecoderConfig, adapter: AdapterConfig, tensors: Ar
 
 
 def adapter_to_peft(adapter: AdapterConfig, pytree: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The tensors that PEFT saves for this adapter: of P-tuning the virtual tokens that its encoder makes."""
+    """The tensors that PEFT saves for this adapter: of P-tuning the virtual tokens that its encoder makes.
+
+    Raises:
+        ValueError: PEFT has no such method.
+    """
+    if adapter.method == "output-head":
+        raise ValueError("PEFT has no method output-head")
     if adapter.virtual_tokens:
         from tradeoffbounds.models.decoder import VirtualTokens
 

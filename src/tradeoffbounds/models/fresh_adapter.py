@@ -50,7 +50,7 @@ def peft_config(config: AdapterConfig) -> Any:
     """The same adapter as a configuration object of PEFT, everything that could differ between families explicit.
 
     Raises:
-        ValueError: LoRA's scale is neither alpha / rank nor alpha / sqrt(rank).
+        ValueError: LoRA's scale is neither alpha / rank nor alpha / sqrt(rank), or PEFT has no such method.
     """
     from peft import IA3Config, LoraConfig, PromptEncoderConfig, PromptTuningConfig, TaskType
 
@@ -73,6 +73,8 @@ def peft_config(config: AdapterConfig) -> Any:
         return PromptTuningConfig(
             task_type=task, num_virtual_tokens=config.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB"
         )
+    if config.method != "p-tuning":
+        raise ValueError(f"PEFT has no method {config.method}")
     return PromptEncoderConfig(
         task_type=task,
         num_virtual_tokens=config.virtual_tokens,

@@ -22,15 +22,14 @@ from tradeoffbounds.report.figure_style import (
     SKY,
     SMALL,
     Record,
-    known_from_below,
     log_axis,
-    number,
+    log_x_axis,
     page,
     panel_style,
-    penalty_axis,
     positive,
     same_source,
 )
+from tradeoffbounds.report.quantities import known_from_below, number
 from tradeoffbounds.report.record import reference
 
 Pick = Callable[[Record], Record | None]
@@ -120,7 +119,7 @@ def _panel(axes: Axes, record: Record, quantity: str, title: str, trivial: Calla
         axes.plot(span, known, color=GREY, linestyle=":", linewidth=1.8, label="known without data")
         shown.append(known)
     panel_style(axes, title)
-    penalty_axis(axes, penalties)
+    log_x_axis(axes, penalties)
     values = positive(*shown)
     log_axis(axes, "y", float(values.min(initial=1.0)) / 1.5, float(values.max(initial=1.0)) * 1.5)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=SMALL, frameon=False, handlelength=3.2)

@@ -113,7 +113,9 @@ def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> N
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = axes.xaxis if which == "x" else axes.yaxis
     decades = math.log10(high / low)
-    digits = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)
+    digits: tuple[float, ...] = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)
+    if decades < 0.8:
+        digits = (1, 1.5, 2, 3, 4, 5, 7)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in digits]
     shown = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
@@ -123,9 +125,9 @@ def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> N
     axis.set_minor_formatter(NullFormatter())
 
 
-def penalty_axis(axes: Axes, penalties: Iterable[float]) -> None:
-    """λ on a logarithmic axis, with room around it also where there is only one."""
-    values = list(penalties)
+def log_x_axis(axes: Axes, shown: Iterable[float]) -> None:
+    """A logarithmic x-axis over penalties or radii, with room around them also where there is only one."""
+    values = list(shown)
     low, high = min(values), max(values)
     margin = (high / low) ** 0.05 if high > low else 3.0
     log_axis(axes, "x", low / margin, high * margin)
@@ -135,18 +137,6 @@ def positive(*series: Any) -> np.ndarray:
     """All finite numbers above zero in the series, as one array: what a logarithmic axis can show."""
     values = np.concatenate([np.atleast_1d(np.asarray(each, dtype=float)).ravel() for each in series])
     return values[np.isfinite(values) & (values > 0)]
-
-
-def number(quantity: Record) -> float:
-    """The value of a quantity of the record; infinity where it says so."""
-    if quantity.get("infinite"):
-        return -math.inf if quantity["side"] == "lower" else math.inf
-    return float(quantity["value"])
-
-
-def known_from_below(quantity: Record) -> bool:
-    """Whether its status says that the true number is larger: a largest value seen, or a saturating divergence."""
-    return any(sign in quantity.get("status", "") for sign in ("at least", "saturate", "would raise"))
 
 
 def same_source(record: Record) -> bool:

@@ -7,7 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from tradeoffbounds.report.bounds_figure import bounds_figure
+from tradeoffbounds.report.case_two_reading import methods_of
 from tradeoffbounds.report.figure_style import Record
+from tradeoffbounds.report.methods_figure import methods_figure
+from tradeoffbounds.report.radius_figure import radius_figure
 from tradeoffbounds.report.scores_figure import scores_figure
 from tradeoffbounds.report.theorem1_figure import theorem1_figure
 from tradeoffbounds.report.trade_off_figure import trade_off_figure
@@ -26,7 +29,12 @@ def build_figures(record: Record) -> dict[str, Figure]:
     """File stem -> figure, none of it written yet nor known to pyplot."""
     rows = sorted(record["loss_constraint"], key=lambda row: row["penalty"])  # as a line is drawn
     record = record | {"loss_constraint": rows}
-    return {name: build(record) for name, build in _FIGURES.items()}
+    figures = {name: build(record) for name, build in _FIGURES.items()}
+    for which, method in enumerate(methods_of(record)):
+        figures[f"radius_{method['peft']}" if which else "radius"] = radius_figure(record, method)
+    if record.get("method_comparison") is not None:
+        figures["methods"] = methods_figure(record)
+    return figures
 
 
 def draw_figures(record: Record, folder: Path) -> list[Path]:

@@ -9,20 +9,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-Record = dict[str, Any]
+from tradeoffbounds.report.case_two_tables import case_two_tables
+from tradeoffbounds.report.quantities import marked
 
-_MARKS = {"certified": "", "measured": "m", "estimated": "~", "predicted": "p"}
+Record = dict[str, Any]
 
 
 def print_estimate(record: Record, folder: Path) -> None:
-    """Sources, the penalties side by side, the verdict, and where the files are."""
+    """Sources, the penalties and the radii side by side, the verdict, and where the files are."""
     console = Console()
     console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
     console.print(_sources(record))
     console.print(_gaps(record))
     console.print(_bounds(record))
+    for table in case_two_tables(record):
+        console.print(table)
     console.print(
-        "nats per response; lower is better. No mark: certified; ~ estimated; p predicted. "
+        "nats per response; of gaps, less is better. No mark: certified; m measured; ~ estimated; p predicted. "
         f"Brackets: {record['config']['confidence']:.0%} interval. Unmarked bounds say: at most.",
         style="dim",
     )
@@ -30,17 +33,6 @@ def print_estimate(record: Record, folder: Path) -> None:
     for sentence in record["verdict"]:
         console.print(f"• {sentence}", highlight=False)
     console.print(f"\nWritten: {folder / 'estimate.json'} and {folder / 'figures'}", highlight=False)
-
-
-def number(quantity: Record, *, interval: bool = False) -> str:
-    """A quantity as text: mark of its kind, value, and interval where asked for."""
-    if quantity.get("infinite"):
-        return _MARKS[quantity["kind"]] + "inf"
-    text = f"{_MARKS[quantity['kind']]}{quantity['value']:.3g}"
-    if interval and quantity["interval"]:
-        low, high = ("inf" if end is None else f"{end:.2g}" for end in quantity["interval"])
-        text = f"{_MARKS[quantity['kind']]}{quantity['value']:.2g} [{low}, {high}]"
-    return text
 
 
 def _sources(record: Record) -> Table:
@@ -62,11 +54,11 @@ def _gaps(record: Record) -> Table:
         table.add_column(heading, justify="right")
     for row in record["loss_constraint"]:
         cells = [
-            number(row["predicted"][name], interval=True)
+            marked(row["predicted"][name], interval=True)
             for name in ("safety_gap", "proxy_gap", "capability_gap", "total")
         ]
         if exact:
-            cells.append(number(row["exact"]["total"], interval=True))
+            cells.append(marked(row["exact"]["total"], interval=True))
         table.add_row(f"{row['penalty']:g}", *cells)
     return table
 
@@ -89,6 +81,6 @@ def _bounds(record: Record) -> Table:
     for heading in columns:
         table.add_column(heading, justify="right")
     for row in record["loss_constraint"]:
-        cells = [number(pick(row)) for pick in columns.values() if pick is not None]
+        cells = [marked(pick(row)) for pick in columns.values() if pick is not None]
         table.add_row(f"{row['penalty']:g}", *cells)
     return table

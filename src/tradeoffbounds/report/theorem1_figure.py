@@ -25,12 +25,11 @@ from tradeoffbounds.report.figure_style import (
     TEXT,
     UNIT,
     Record,
-    known_from_below,
-    number,
     page,
     panel_style,
     same_source,
 )
+from tradeoffbounds.report.quantities import known_from_below, number
 from tradeoffbounds.report.record import reference
 
 

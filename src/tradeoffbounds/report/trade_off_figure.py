@@ -22,13 +22,13 @@ from tradeoffbounds.report.figure_style import (
     UNIT,
     Record,
     log_axis,
-    number,
+    log_x_axis,
     page,
     panel_style,
-    penalty_axis,
     positive,
     same_source,
 )
+from tradeoffbounds.report.quantities import number
 from tradeoffbounds.report.record import reference
 
 Array = np.ndarray
@@ -128,7 +128,7 @@ def _gap_panel(axes: Axes, record: Record, quantity: str, title: str) -> None:
             marker="D", markersize=5, capsize=3, linewidth=1.2, zorder=5,
         )  # fmt: skip
     panel_style(axes, title)
-    penalty_axis(axes, [*penalties, *(row["penalty"] for row in record["loss_constraint"])])
+    log_x_axis(axes, [*penalties, *(row["penalty"] for row in record["loss_constraint"])])
     if quantity == "safety_gap" and "status" in reference(record)["theorem1"]["refined"]:
         axes.text(
             0.98, 0.98, r"upper end uses KL$(\mu\,\|\,\hat\mu)$, known only from below", transform=axes.transAxes,

@@ -8,6 +8,7 @@ from typing import Any
 from tradeoffbounds.bounds.classifier_bound import trivial_total
 from tradeoffbounds.overlap.case_one import GRID, CaseOne
 from tradeoffbounds.overlap.certificate import smallest_penalty
+from tradeoffbounds.report.case_two_verdict import case_two_verdict
 from tradeoffbounds.report.record import reference
 
 Record = dict[str, Any]
@@ -23,10 +24,9 @@ def verdict(record: Record) -> list[str]:
         sentences += _inverted(record["max_safety_gap"])
     sentences.append(
         "All of this is for a training that finds the best trade-off, P_lambda. Shared parameters and early stopping "
-        "add delta + kappa to a bound on the total, and may move a single gap by more; only a run shows how much. "
-        "Case II (a radius around the aligned parameters) is not computed."
+        "add delta + kappa to a bound on the total, and may move a single gap by more; only a run shows how much."
     )
-    return sentences
+    return [*sentences, *case_two_verdict(record)]
 
 
 def penalty_for_gap(result: CaseOne, limit: float) -> Record:
