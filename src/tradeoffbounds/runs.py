@@ -17,7 +17,10 @@ from typing import Any
 from tradeoffbounds.errors import UserError
 
 #: Libraries whose versions can move a number.
-_RECORDED = ("tradeoffbounds", "torch", "transformers", "jax", "numpy", "scipy", "scikit-learn", "datasets", "optax")
+_RECORDED = (
+    "tradeoffbounds", "torch", "transformers", "peft", "jax", "flax", "matfree", "numpy", "scipy", "scikit-learn",
+    "datasets", "optax",
+)  # fmt: skip
 
 
 def cache_dir() -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tradeoffbounds.curvature import products
-from tradeoffbounds.curvature.products import ChunkedLoss, Programs
+from tradeoffbounds.curvature.products import BLOCK, ChunkedLoss, Programs
 
 from .losses import Waves, quadratic, quadratic_rows, symmetric, wave_rows
 
@@ -59,6 +59,25 @@ def test_hessian_vector_products_are_those_of_the_dense_hessian(waves, at, rng, 
     np.testing.assert_allclose(dense, waves.hessian(at), rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(loss.hvp(theta, jnp.asarray(vectors[0])), dense @ vectors[0], rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(loss.hvps(theta, jnp.asarray(vectors)), vectors @ dense.T, rtol=1e-11, atol=1e-14)
+
+
+def test_any_number_of_vectors_goes_through_one_program(waves, at, rng, compilations):
+    """They come in blocks, the last of which is filled up; each keeps its place."""
+    loss, theta = waves.loss(3, programs=Programs()), jnp.asarray(at, jnp.float32)
+    for count in (1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 2):
+        vectors = rng.standard_normal((count, SIZE))
+        found = loss.hvps(theta, jnp.asarray(vectors, jnp.float32))
+        np.testing.assert_allclose(found, vectors @ waves.hessian(at), rtol=0, atol=2e-5)
+        assert len(compilations) == 1
+
+
+def test_a_program_compiled_ahead_is_the_one_that_runs(waves, at, compilations):
+    """Nothing is compiled again."""
+    loss, theta = waves.loss(3, programs=Programs()), jnp.asarray(at, jnp.float32)
+    loss.compile_hvp(theta)
+    assert len(compilations) == 1
+    np.testing.assert_allclose(loss.hvp(theta, theta), waves.hessian(at) @ at, rtol=0, atol=2e-5)
+    assert len(compilations) == 1 and set(loss.programs.temporary_bytes()) == {"hvp"}
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)

@@ -53,7 +53,7 @@ def options(tiny_folder, data):
     def arguments(out, **changed):
         chosen = {
             "model": tiny_folder, "alignment": "safety", "proxy": "other-safety", "capability": "code",
-            "data_dir": data, "penalty": PENALTIES, "device": "cpu", "dtype": "float32", "out": out,
+            "data_dir": data, "penalty": PENALTIES, "device": "cpu", "dtype": "float32", "out": out, "curvature": "off",
         } | changed  # fmt: skip
         listed = []
         for name, value in chosen.items():
@@ -112,7 +112,7 @@ def from_python(tiny_folder, data, tmp_path_factory):
     """The call of `plain` from Python, on a cache of its own, so that everything is computed again."""
     config = EstimateConfig(
         model=str(tiny_folder), alignment="safety", proxy="other-safety", capability="code", data_dir=data,
-        penalty=PENALTIES, device="cpu", dtype="float32", out=tmp_path_factory.mktemp("python"),
+        penalty=PENALTIES, device="cpu", dtype="float32", out=tmp_path_factory.mktemp("python"), curvature="off",
     )  # fmt: skip
     stdout, stderr = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:

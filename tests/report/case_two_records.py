@@ -27,6 +27,10 @@ def pair(lower, estimate, certified=None):
     return found | ({} if certified is None else {"certified": bound(certified, kind="certified")})
 
 
+def shared(penalty, interference, cost):
+    return {"penalty": penalty, "interference": interference, "cost": cost}
+
+
 def at_radius(radius, offset, *, infinite, steep, certified, drifts):
     """Theorem 3 and the capability side, reckoned from the constants above."""
     start, gain_start = offset
@@ -50,7 +54,7 @@ def at_radius(radius, offset, *, infinite, steep, certified, drifts):
             "upper": bound(gain_start - (quadratic(step, NORM_F, -l_f) if step else 0.0)),
             "lower": bound(gain_start - quadratic(radius, NORM_F, l_f), side="lower"),
         },
-        "sharing_cost": [{"penalty": penalty, "cost": predicted(penalty / 4)} for penalty in (0.1, 1.0)],
+        "sharing_cost": [shared(penalty, predicted(penalty / 2), predicted(penalty / 4)) for penalty in (0.1, 1.0)],
         **{name: None if each is None else predicted(quadratic(radius, *each)) for name, each in drifts.items()},
     }
     if certified:
@@ -99,7 +103,7 @@ def method(
         for radius in radii
     ]  # fmt: skip
     spectrum = {"steps": 5, "converged": converged}
-    free = bound(math.inf, kind="predicted") if curving_down else predicted(0.75)
+    free = [bound(math.inf, kind="predicted")] * 2 if curving_down else [predicted(0.875), predicted(0.75)]
     norms = {"grad_norm_s": NORM_S, "grad_norm_f": NORM_F}
     of_source = {name: bound(norm / 2, side="value", interval=[0.0, norm]) for name, norm in norms.items()}
     return {
@@ -116,7 +120,7 @@ def method(
         "spectra": {"alignment": spectrum, "capability": spectrum},
         "directions": directions,
         "radii": rows,
-        "quadratic_model": {"dimensions": 4, "sharing_cost": [{"penalty": 1.0, "cost": free}]},
+        "quadratic_model": {"dimensions": 4, "sharing_cost": [shared(1.0, *free)]},
         "curves": curves,
     }  # fmt: skip
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tradeoffbounds.bounds import theorem3
-from tradeoffbounds.bounds.bound import Bound
+from tradeoffbounds.bounds.bound import Bound, tightest
 from tradeoffbounds.curvature.adapted import Adapted
 from tradeoffbounds.curvature.certified import head_constants
 from tradeoffbounds.curvature.directions import Direction, along_descent
 from tradeoffbounds.curvature.products import ChunkedLoss
-from tradeoffbounds.curvature.quadratic_model import QuadraticModel, quadratic_model, sharing_cost
+from tradeoffbounds.curvature.quadratic_model import QuadraticModel, Sharing, quadratic_model, sharing
 from tradeoffbounds.curvature.spectrum import Spectrum
 from tradeoffbounds.curvature.start import gradient_norms, offset_of, spectrum_at, start_of
 from tradeoffbounds.curvature.suprema import Search, Suprema, explore
@@ -54,7 +54,7 @@ class AtRadius:
     certified: dict[str, Bound]
     capability: dict[str, Bound]
     drift: dict[str, Bound | None]
-    sharing: list[tuple[float, Bound]]
+    sharing: list[Sharing]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CaseTwo:
         offset: what the adapter costs before any step, by gap; relative to the aligned model.
         gradient_norms: on the rows, and estimated for the source without the rows' sampling noise.
         directions: ``descent`` and ``safest`` (None where there is none).
-        sharing: λ -> predicted δ + κ without a ball.
+        sharing: what sharing parameters costs at each λ, without a ball.
     """
 
     method: str
@@ -77,7 +77,7 @@ class CaseTwo:
     directions: dict[str, Direction | None]
     suprema: dict[str, Suprema]
     model: QuadraticModel
-    sharing: list[tuple[float, Bound]]
+    sharing: list[Sharing]
     radii: list[AtRadius]
 
     def largest_radius(self, limit: float) -> dict[str, float]:
@@ -162,11 +162,13 @@ def case_two(
         directions=directions,
         suprema=suprema,
         model=model,
-        sharing=[(penalty, sharing_cost(model.interference(penalty), cost)) for penalty, cost in information],
-        radii=[
-            _at_radius(radius, offset, norms, suprema, certified, directions, model, information)
-            for radius in sorted(radii)
-        ],
+        sharing=[sharing(model, penalty, cost) for penalty, cost in information],
+        radii=_nested(
+            [
+                _at_radius(radius, offset, norms, suprema, certified, directions, model, information)
+                for radius in sorted(radii)
+            ]
+        ),
     )  # fmt: skip
 
 
@@ -205,10 +207,20 @@ def _at_radius(
             "upper": theorem3.capability_upper(offset["capability_gap"], capability_norm, curvature, radius),
         },
         drift={name: None if each is None else each.drift(radius, name) for name, each in directions.items()},
-        sharing=[
-            (penalty, sharing_cost(model.interference(penalty, radius), cost)) for penalty, cost in information
-        ],
+        sharing=[sharing(model, penalty, cost, radius) for penalty, cost in information],
     )  # fmt: skip
+
+
+def _nested(balls: list[AtRadius]) -> list[AtRadius]:
+    """A larger ball holds the smaller ones, so what can be gained there can be gained in it too."""
+    return [
+        replace(
+            ball,
+            capability=ball.capability
+            | {"upper": tightest((each.capability["upper"] for each in balls[: which + 1]), "theorem 3, nested balls")},
+        )
+        for which, ball in enumerate(balls)
+    ]
 
 
 def _certified(adapted: Adapted, safety: ChunkedLoss, capability: ChunkedLoss) -> Constants:

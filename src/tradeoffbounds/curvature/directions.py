@@ -44,6 +44,13 @@ class Direction:
             return math.inf if self.gain_slope > 0 else 0.0
         return self.gain_slope**2 / (2 * self.capability_curvature)
 
+    def gain_within(self, radius: float) -> float:
+        """The most that the quadratic model gains by a step of at most ``radius`` along d, nats/response."""
+        best = radius
+        if self.capability_curvature > 0:
+            best = min(radius, self.gain_slope / self.capability_curvature)
+        return best * self.gain_slope - best**2 * self.capability_curvature / 2
+
     def distance_for(self, gain: float) -> float:
         """The smallest step whose predicted gain, t·slope - ½t²·curvature, is ``gain``; infinite where none is."""
         if gain > self.largest_gain:

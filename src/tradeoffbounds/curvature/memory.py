@@ -41,8 +41,9 @@ def check_fits(executable: Any, rows: int, device: Any | None = None) -> None:
     usable = available_bytes(device) * _USABLE
     if needed <= usable:
         return
-    # Part of the need does not grow with the rows, so this chunk errs on the small side.
-    fitting = int(rows * usable / needed)
+    # Results do not grow with the rows, nor does some of the rest: leave a tenth for that.
+    growing = max(analysis.temp_size_in_bytes, 1)
+    fitting = int(0.9 * rows * (usable - analysis.output_size_in_bytes) / growing)
     said = f"curvature of {rows} rows at once needs {needed / _GB:.1f} GB beside what is loaded; {usable / _GB:.1f} GB"
     if fitting >= 1:
         raise UserError(f"{said} are free: use --chunk {fitting}")

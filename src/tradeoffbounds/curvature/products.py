@@ -27,6 +27,9 @@ from tradeoffbounds.curvature.memory import check_fits
 #: Weighted losses, one a row of the chunk, from (theta, frozen, chunk).
 Rows = Callable[[Float[Array, " p"], Any, Any], Float[Array, " r"]]
 
+#: Vectors that share one linearisation.
+BLOCK = 8
+
 
 class Programs:
     """Compiled functions by what they compute and the shapes they take; the sources of an estimate share them."""
@@ -116,7 +119,13 @@ class ChunkedLoss:
 
     def hvps(self, theta: Float[Array, " p"], vectors: Float[Array, " k p"]) -> Float[Array, " k p"]:
         """Hessian times each vector after one linearisation: about one gradient of work each, for more memory."""
-        return self._run(_hvps, theta, vectors)
+        blocks = [vectors[first : first + BLOCK] for first in range(0, len(vectors), BLOCK)]
+        padded = [jnp.zeros((BLOCK, theta.size), theta.dtype).at[: len(block)].set(block) for block in blocks]
+        products = [
+            self._run(_hvps, theta, full, jnp.int32(len(block)))[: len(block)]
+            for full, block in zip(padded, blocks, strict=True)
+        ]
+        return jnp.concatenate(products)
 
     def tridiagonalise(self, theta: Float[Array, " p"], start: Float[Array, " p"], steps: int) -> Any:
         """Lanczos on the Hessian from ``start``: (basis [steps, p], tridiagonal matrix, residual, 1/|start|)."""
@@ -169,10 +178,16 @@ def _hvp(rows: Rows, theta: Array, vector: Array, frozen: Any, chunks: Any) -> A
     return _sum_over_chunks(of_chunk, chunks)
 
 
-def _hvps(rows: Rows, theta: Array, vectors: Array, frozen: Any, chunks: Any) -> Array:
+def _hvps(rows: Rows, theta: Array, vectors: Array, count: Array, frozen: Any, chunks: Any) -> Array:
+    """Products of the first ``count`` vectors, zeros for the others: one program whatever their number."""
+
     def of_chunk(chunk: Any) -> Array:
         _, product = jax.linearize(_gradient_of(rows, frozen, chunk), theta)
-        return jax.lax.map(product, vectors)
+
+        def put(which: Array, products: Array) -> Array:
+            return products.at[which].set(product(vectors[which]))
+
+        return jax.lax.fori_loop(0, count, put, jnp.zeros_like(vectors))
 
     return _sum_over_chunks(of_chunk, chunks)
 

@@ -12,7 +12,7 @@ what is left predicts δ + κ, the cost of sharing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ from jax import Array
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from tradeoffbounds.bounds.bound import Bound
+from tradeoffbounds.bounds.bound import Bound, Side
 from tradeoffbounds.curvature.products import ChunkedLoss
 from tradeoffbounds.curvature.spectrum import Spectrum
 
@@ -28,6 +28,7 @@ Matrix = Float[np.ndarray, " k k"]
 Coordinates = Float[np.ndarray, " k"]
 #: Directions of the joint frame shorter than this, relative to the longest, are rounding.
 _RANK = 1e-4
+UNBOUNDED = "vacuous: a model curves downwards, so it has no minimum without a ball"
 #: Curvatures and slopes smaller than this, relative to the largest, are rounding.
 _FLAT = 1e-5
 
@@ -63,21 +64,22 @@ class Quadratic:
 
 def _on_sphere(values: Coordinates, slope: Coordinates, radius: float) -> float:
     """The minimum where the ball binds (Moré and Sorensen 1983): (B + νI) z = -b with ‖z‖ = radius, ν >= -λ_min."""
+    lowest = max(0.0, -float(values[0]))
+    # ν is measured from -λ_min, which it may come as near to as no digits would tell.
+    gaps = values + lowest
 
     def excess(shift: float) -> float:
-        return float(np.linalg.norm(slope / (values + shift))) - radius
+        return float(np.linalg.norm(slope / (gaps + shift))) - radius
 
     size = float(np.linalg.norm(slope))
-    lowest = max(0.0, -float(values[0]))
-    # ‖b‖ = ‖(B + νI) z‖ bounds ν from above.
-    highest = lowest + size / radius
-    low = lowest + 1e-12 * max(highest, abs(float(values[0])), 1e-300)
+    highest = size / radius  # ‖b‖ = ‖(B + νI) z‖ bounds ν from above
+    low = 1e-15 * max(highest, float(np.abs(values).max()), 1e-300)
     if size > 0 and excess(low) > 0:
         shift = brentq(excess, low, max(highest, low) * (1 + 1e-9), xtol=1e-300, rtol=1e-14)
-        step = -slope / (values + shift)
+        step = -slope / (gaps + shift)
     else:
         # The hard case: no slope along the lowest curvature, so the step is filled up along it.
-        step = -slope / (values + low)
+        step = -slope / (gaps + low)
         step[0] = math.copysign(math.sqrt(max(radius**2 - float(step[1:] @ step[1:]), 0.0)), -slope[0])
     return float(slope @ step + 0.5 * (values * step) @ step)
 
@@ -134,22 +136,41 @@ def quadratic_model(
     return QuadraticModel(*quadratics)
 
 
-def sharing_cost(interference: float, information: Bound) -> Bound:
-    """Predicted δ + κ: the interference beyond what the sources' overlap costs anyway.
+@dataclass(frozen=True)
+class Sharing:
+    """What training together costs at one penalty, nats/response, predicted.
+
+    Attributes:
+        interference: against training apart, in the same ball.
+        cost: what of it is beyond the information cost; predicts δ + κ where the ball lets both losses reach what
+            they can: in a small ball nothing is learned, and no information cost is paid either.
+    """
+
+    penalty: float
+    interference: Bound
+    cost: Bound
+
+
+def sharing(model: QuadraticModel, penalty: float, information: Bound, radius: float = math.inf) -> Sharing:
+    """Both costs from the model.
 
     Args:
-        information: min G_f + λ G_s over all policies, with its interval.
+        information: min G_f + λ Ĝ_s over all policies, with its interval.
     """
+    interference = model.interference(penalty, radius)
     if math.isnan(interference):
-        return Bound(
-            math.inf, "predicted", "upper", method="reduced quadratic model", assumptions=("rows",),
-            theorem="reduced quadratic model",
-            status="vacuous: a model curves downwards, so it has no minimum without a ball",
-        )  # fmt: skip
+        unknown = _predicted(math.inf, "upper", status=UNBOUNDED)
+        return Sharing(penalty, unknown, unknown)
     low, high = information.interval or (information.value, information.value)
     value, least, most = (max(interference - cost, 0.0) for cost in (information.value, high, low))
-    return Bound(
-        value, "predicted", interval=(min(least, value), max(most, value)), confidence=information.confidence,
+    cost = replace(
+        _predicted(value), interval=(min(least, value), max(most, value)), confidence=information.confidence,
         method="reduced quadratic model; interval: that of the information cost",
-        assumptions=tuple(sorted({*information.assumptions, "rows"})), theorem="reduced quadratic model",
+        assumptions=tuple(sorted({*information.assumptions, "rows"})),
     )  # fmt: skip
+    return Sharing(penalty, _predicted(interference), cost)
+
+
+def _predicted(value: float, side: Side = "value", status: str = "ok") -> Bound:
+    name = "reduced quadratic model"
+    return Bound(value, "predicted", side, method=name, assumptions=("rows",), theorem=name, status=status)

@@ -72,10 +72,18 @@ def spectrum_at(loss: ChunkedLoss, theta: Array, gradient: Array, steps: int, se
 
 
 def offset_of(adapted: Adapted, texts: Sequence[Rendered], confidence: float, seed: int) -> Bound:
-    """What the adapter costs before any step: its loss less the aligned model's on the same rows."""
+    """What the adapter costs before any step: its loss less the aligned model's on the same rows.
+
+    Raises:
+        UserError: a loss is not finite.
+    """
     if adapted.identity:
         return replace(exact(0.0, _OFFSET), assumptions=("aligned-reference",))
     differences = np.asarray(adapted.row_losses(texts) - adapted.base_row_losses(texts), np.float64)
+    if not np.isfinite(differences).all():
+        raise UserError(
+            f"the loss with {adapted.config.method} is not finite; try --dtype float32, or check the adapter's values"
+        )
     low, high = percentile_interval(bootstrap_means(differences[:, None], resamples=_RESAMPLES, seed=seed), confidence)
     value = float(differences.mean())
     return Bound(
@@ -88,7 +96,8 @@ def offset_of(adapted: Adapted, texts: Sequence[Rendered], confidence: float, se
 def gradient_norms(start: Start, confidence: float, seed: int) -> dict[str, Bound]:
     """‖∇G‖ on the rows, and without their noise: ‖ĝ‖² exceeds ‖g‖² by the variance of the mean in expectation."""
     measured = Bound(
-        float(jnp.linalg.norm(start.gradient)), "measured", unit=PER_UNIT, method=f"gradient over {start.rows} rows",
+        # Computed, not sampled: of the loss over these rows it is the norm itself.
+        float(jnp.linalg.norm(start.gradient)), "certified", unit=PER_UNIT, method=f"gradient over {start.rows} rows",
         assumptions=("rows",), theorem="gradient norm at the start",
     )  # fmt: skip
     n = start.rows

@@ -86,11 +86,9 @@ def uncertainty(constant: Record) -> float:
     return estimate / lower if lower > 0 else 1.0 if estimate == 0 else math.inf
 
 
-def predicted_gain(method: Record, direction: Literal["descent", "safest"], radius: float) -> float | None:
-    """What a step of this length is predicted to gain, nats/response; None where there is no such direction."""
+def predicted_gain(method: Record, direction: Literal["descent", "safest"], radius: float) -> float:
+    """What a step of this length in a direction that there is is predicted to gain, nats/response."""
     found = method["directions"][direction]
-    if found is None:
-        return None
     return radius * number(found["gain_slope"]) - radius**2 / 2 * number(found["capability_curvature"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from tradeoffbounds.curvature.case_two import AtRadius, CaseTwo
 from tradeoffbounds.curvature.compare import Comparison, compare
 from tradeoffbounds.curvature.directions import Direction
 from tradeoffbounds.curvature.methods import Methods
+from tradeoffbounds.curvature.quadratic_model import Sharing
 from tradeoffbounds.curvature.spectrum import Spectrum
 
 Record = dict[str, Any]
@@ -66,8 +66,11 @@ def _bounds(bounds: dict[str, Bound]) -> Record:
     return {name: bound.to_json() for name, bound in bounds.items()}
 
 
-def _sharing(costs: list[tuple[float, Bound]]) -> list[Record]:
-    return [{"penalty": penalty, "cost": bound.to_json()} for penalty, bound in costs]
+def _sharing(costs: list[Sharing]) -> list[Record]:
+    return [
+        {"penalty": each.penalty, "interference": each.interference.to_json(), "cost": each.cost.to_json()}
+        for each in costs
+    ]
 
 
 def _radius(at: AtRadius) -> Record:
@@ -135,13 +138,17 @@ def _curves(result: CaseTwo) -> Record:
 def _comparison(comparison: Comparison, methods: Methods) -> Record:
     by_name = {each.method: each for each in methods.results}
     return {
-        "gain": Bound(comparison.gain, "predicted", method="half the least of the largest predicted gains").to_json(),
+        "gain": None
+        if comparison.gain is None
+        else Bound(comparison.gain, "predicted", method="half of what the method that gains least can gain").to_json(),
         "methods": [
             {
                 "peft": each.method,
                 "parameters": by_name[each.method].parameters,
-                "distance": each.distance if math.isfinite(each.distance) else None,
+                "distance": each.distance,
+                "reach": Bound(each.reach, "predicted", assumptions=("aligned-reference", "rows")).to_json(),
                 "offset": by_name[each.method].offset["safety_gap"].to_json(),
+                "capability_offset": by_name[each.method].offset["capability_gap"].to_json(),
                 "L_s": by_name[each.method].radii[-1].constants["L_s"]["estimate"].to_json(),
                 "S_s": by_name[each.method].radii[-1].constants["S_s"]["estimate"].to_json(),
                 "drift": None if each.drift is None else each.drift.to_json(),

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from tradeoffbounds.report.case_two_reading import gains, methods_of
-from tradeoffbounds.report.quantities import marked
+from tradeoffbounds.report.quantities import marked, plain
 
 Record = dict[str, Any]
 
@@ -85,9 +85,12 @@ def _ends(constant: Record) -> list[str]:
 
 
 def _comparison(comparison: Record) -> Table:
+    gain = comparison["gain"]
     table = _table(
-        f"Case II: what a gain of {marked(comparison['gain'])} over each method's own start costs in safety",
-        "method", "parameters", "before any step", "L_s", "S_s", "step", "drift", "cost",
+        "Case II: no method gains anything inside the largest radius"
+        if gain is None
+        else f"Case II: what a gain of {marked(gain)} against the aligned model costs in safety",
+        "method", "parameters", "start", "L_s", "S_s", "step", "drift", "cost",
     )  # fmt: skip
     for row in comparison["methods"]:
         table.add_row(
@@ -96,9 +99,9 @@ def _comparison(comparison: Record) -> Table:
             marked(row["offset"]),
             marked(row["L_s"]),
             marked(row["S_s"]),
-            _NONE if row["distance"] is None else f"p{row['distance']:.3g}",
+            _NONE if row["distance"] is None else f"p{plain(row['distance'])}",
             _or_none(row["drift"]),
             _or_none(row["cost"]),
         )
-    table.columns[0].justify = "left"
+    table.columns[0].justify, table.columns[0].no_wrap = "left", True
     return table

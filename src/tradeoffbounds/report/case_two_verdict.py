@@ -17,7 +17,7 @@ from tradeoffbounds.report.case_two_reading import (
     terms,
     uncertainty,
 )
-from tradeoffbounds.report.quantities import number
+from tradeoffbounds.report.quantities import number, plain
 from tradeoffbounds.report.record import reference
 
 Record = dict[str, Any]
@@ -62,24 +62,24 @@ def _bound(method: Record) -> str:
     largest = max(parts, key=lambda name: parts[name])
     start = "" if parts["start"] == 0 else f" Before any step it is {_with_interval(method['offset']['safety_gap'])}."
     said = (
-        f"{head}: inside radius {radius:g} Theorem 3 puts the safety gap at no more than an estimated {refined:.3g} "
-        f"nats a response (in the paper's form {paper:.3g}).{start} "
-        f"Its largest part, {parts[largest]:.3g}, {_TERMS[largest]}."
+        f"{head}: inside radius {radius:g} Theorem 3 puts the safety gap at no more than an estimated {plain(refined)} "
+        f"nats a response (in the paper's form {plain(paper)}).{start} "
+        f"Its largest part, {plain(parts[largest])}, {_TERMS[largest]}."
     )
     if rises_until(method) is None:
         return f"{said} No radius promises a gain in capability; this is the smallest."
     low, high = (number(each) for each in gains(method, at).values())
     larger = any(each["radius"] > radius for each in method["radii"])
     why = "beyond this radius the constants promise no more" if larger else "it is the largest radius computed"
-    return f"{said} The best fine-tune in there gains an estimated {low:.3g} to {high:.3g}; {why}."
+    return f"{said} The best fine-tune in there gains an estimated {plain(low)} to {plain(high)}; {why}."
 
 
 def _with_interval(quantity: Record) -> str:
-    text = f"{number(quantity):.3g}"
+    text = plain(number(quantity))
     if quantity["interval"] is None or None in quantity["interval"]:
         return text
     low, high = quantity["interval"]
-    return f"{text} ({quantity['confidence']:.0%} interval {low:.3g} to {high:.3g})"
+    return f"{text} ({quantity['confidence']:.0%} interval {plain(low)} to {plain(high)})"
 
 
 def _infinite(method: Record) -> list[str]:
@@ -96,24 +96,22 @@ def _direction(method: Record) -> str:
     radius, drift = at["radius"], number(at["drift"])
     said = (
         f"The bound is for the worst direction. A step of {radius:g} along the capability gradient is predicted to "
-        f"gain {predicted_gain(method, 'descent', radius):.3g} and to {_moves(drift)}"
+        f"gain {plain(predicted_gain(method, 'descent', radius))} and to {_moves(drift)}"
     )
     if at["safest_drift"] is None:
         return f"{said}; no direction that gains keeps clear of the safety gap's gradient and largest curvatures."
-    return (
-        f"{said}; one as long in the safest direction, to gain {predicted_gain(method, 'safest', radius):.3g} and to "
-        f"{_moves(number(at['safest_drift']))}."
-    )
+    gain, moves = plain(predicted_gain(method, "safest", radius)), _moves(number(at["safest_drift"]))
+    return f"{said}; one as long in the safest direction, to gain {gain} and to {moves}."
 
 
 def _moves(drift: float) -> str:
-    return f"{'raise' if drift > 0 else 'lower'} the safety gap by {abs(drift):.3g}"
+    return f"{'raise' if drift > 0 else 'lower'} the safety gap by {plain(abs(drift))}"
 
 
 def _constants(method: Record) -> str:
     factors = {_NAMES[name]: uncertainty(pair) for name, pair in reference_radius(method)["constants"].items()}
     far = [name for name, factor in factors.items() if factor > _FAR]
-    listed = ", ".join(f"{name} {factor:.2g}" for name, factor in factors.items())
+    listed = ", ".join(f"{name} {plain(factor, 2)}" for name, factor in factors.items())
     close = (
         f"{' and '.join(far)} may be far from known" if far else "close, which proves nothing about points not visited"
     )
@@ -134,8 +132,8 @@ def _noise(method: Record) -> str:
             share = max(0.0, 1 - (without / on_rows) ** 2) if on_rows > 0 else 0.0
             zero = ", perhaps zero" if source["interval"] and source["interval"][0] == 0 else ""
             said.append(
-                f"{_NAMES[name]} is {on_rows:.3g} on the rows and an estimated {_with_interval(source)}{zero} without "
-                f"their sampling noise, which is {share:.0%} of its square"
+                f"{_NAMES[name]} is {plain(on_rows)} on the rows and an estimated {_with_interval(source)}{zero} "
+                f"without their sampling noise, which is {share:.0%} of its square"
             )
     if not said:
         return (
@@ -161,23 +159,25 @@ def _cut(method: Record, record: Record) -> list[str]:
 def _sharing(method: Record, penalty: float) -> str:
     at = reference_radius(method)
     free, inside = (
-        min(where, key=lambda each: abs(each["penalty"] - penalty))["cost"]
+        min(where, key=lambda each: abs(each["penalty"] - penalty))
         for where in (method["quadratic_model"]["sharing_cost"], at["sharing_cost"])
     )
-    within = f"{number(inside):.3g} nats a response within radius {at['radius']:g} at lambda = {penalty:g}"
-    if math.isinf(number(free)):
-        return (
-            f"What sharing parameters costs (delta + kappa) is predicted at {within}, but not without a ball: the "
-            "quadratic model curves downwards there."
-        )
-    return f"Sharing parameters is predicted to cost (delta + kappa) {within}, and {number(free):.3g} without a ball."
+    said = (
+        f"By the quadratic model, training on proxy and capability together at lambda = {penalty:g} loses "
+        f"{plain(number(inside['interference']))} nats a response against training apart inside radius "
+        f"{at['radius']:g}, {plain(number(inside['cost']))} of it beyond what their overlap costs "
+        "anyway (delta + kappa, predicted). "
+    )
+    if math.isinf(number(free["cost"])):
+        return f"{said}Without a ball it predicts nothing: it curves downwards somewhere, so it has no minimum."
+    return f"{said}Without a ball: {plain(number(free['interference']))} and {plain(number(free['cost']))}."
 
 
 def _proved(method: Record) -> str:
     """What proved constants give at the reference radius; empty where the method has none."""
     at = reference_radius(method)
     kept = [
-        f"{number(bound):.3g} ({name}, {bound['kind']})"
+        f"{plain(number(bound))} ({name}, {bound['kind']})"
         for name, bound in at["certified"].items()
         if bound["kind"] in ("certified", "measured") and math.isfinite(number(bound))
     ]
@@ -192,16 +192,13 @@ def _proved(method: Record) -> str:
 def _methods(comparison: Record, first: Record) -> str:
     known = comparable(comparison)
     missing = [each["peft"] for each in comparison["methods"] if not each["cost"]]
-    gain = f"a gain of {number(comparison['gain']):.3g} nats a response over its own start"
     if not known:
-        return f"No method is predicted to reach {gain}."
-    listed = ", ".join(f"{each['peft']} {number(each['cost']):.3g}" for each in known)
+        return "No method is predicted to gain anything against the aligned model inside the largest radius."
+    gain = f"a gain of {plain(number(comparison['gain']))} nats a response against the aligned model"
+    listed = ", ".join(f"{each['peft']} {plain(number(each['cost']))}" for each in known)
     said = f"For {gain} each method is predicted to cost in safety, its start included: {listed}."
     if missing:
-        said += f" No step of {' or '.join(missing)} is predicted to reach it."
-    largest = first["radii"][-1]["radius"]
-    if far := [each["peft"] for each in known if each["distance"] > largest]:
-        said += f" The step of {' and '.join(far)} is longer than any radius computed: extrapolated."
+        said += f" No step of {' or '.join(missing)} inside the largest radius is predicted to reach it."
     between = families(comparison)
     if between is None:
         return said
@@ -218,10 +215,10 @@ def _methods(comparison: Record, first: Record) -> str:
 def _inverted(answer: Record, method: Record) -> str:
     limit, largest, start = answer["limit"], method["radii"][-1]["radius"], number(method["offset"]["safety_gap"])
     if not any(answer["radius_up_to"].values()):
-        why = f"before any step it is {start:.3g}" if start > limit else "the constants are not finite"
+        why = f"before any step it is {plain(start)}" if start > limit else "the constants are not finite"
         return f"No radius keeps the estimated safety gap of {method['peft']} under {limit:g} nats a response: {why}."
     listed = " and ".join(
-        f"at least {radius:.3g}, the largest computed ({name})" if radius >= largest else f"{radius:.3g} ({name})"
+        f"at least {plain(radius)}, the largest computed ({name})" if radius >= largest else f"{plain(radius)} ({name})"
         for name, radius in answer["radius_up_to"].items()
     )
     return f"Theorem 3 keeps the estimated safety gap of {method['peft']} under {limit:g} up to a radius of {listed}."

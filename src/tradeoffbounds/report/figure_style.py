@@ -29,6 +29,8 @@ UNIT = "nats/response"
 TITLE, TEXT, SMALL = 13.0, 10.5, 9.5
 _INCH = 72.0
 _LINE = 1.3
+#: Width of a letter of the title, as a part of its size.
+_BOLD = 0.62
 
 
 def page(record: Record, finding: str, size: tuple[float, float], *, legend: Sequence[Artist] = ()) -> Figure:
@@ -42,12 +44,12 @@ def page(record: Record, finding: str, size: tuple[float, float], *, legend: Seq
     width, height = size
     figure = Figure(figsize=size)
 
-    def lines(text: str, points: float) -> list[str]:
-        return textwrap.wrap(text, int(width * _INCH / (points * 0.57)))
+    def lines(text: str, points: float, letter: float = 0.57) -> list[str]:
+        return textwrap.wrap(text, int(width * _INCH / (points * letter)))
 
     used = 0.1
     head = [
-        (lines(finding, TITLE), TITLE, BLACK, "bold"),
+        (lines(finding, TITLE, _BOLD), TITLE, BLACK, "bold"),
         (lines(stand_in_warning(record), SMALL), SMALL, WARNING, "bold"),
     ]
     for texts, points, colour, weight in head:

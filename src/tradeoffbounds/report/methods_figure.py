@@ -31,7 +31,7 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
     positive,
 )
-from tradeoffbounds.report.quantities import number
+from tradeoffbounds.report.quantities import number, plain
 
 _SUM: dict[str, Any] = {"color": BLACK, "marker": "D", "markersize": 6, "markerfacecolor": "white"}
 _OPEN: dict[str, Any] = {"marker": "o", "markersize": 7, "markerfacecolor": "white"}
@@ -76,10 +76,10 @@ def _finding(record: Record) -> str:
     comparison = record["method_comparison"]
     known = comparable(comparison)
     rows = methods_of(record)[0]["rows"]
-    head = f"On {rows} rows, for a gain of {number(comparison['gain']):.2g} {UNIT} over each method's own start"
     if not known:
-        return f"{head}: no method is predicted to reach it"
-    order = " < ".join(f"{row['peft']} ({number(row['cost']):.2g})" for row in known)
+        return f"On {rows} rows no method is predicted to gain anything inside the largest radius"
+    head = f"On {rows} rows, for a gain of {plain(number(comparison['gain']), 2)} {UNIT} against the aligned model"
+    order = " < ".join(f"{row['peft']} ({plain(number(row['cost']), 2)})" for row in known)
     if missing := [row["peft"] for row in comparison["methods"] if not row["cost"]]:
         order += f", and no step of {' or '.join(missing)} reaches it"
     between = families(comparison)
@@ -104,7 +104,7 @@ def _cost_panel(axes: Axes, comparison: Record) -> None:
             ends[side] += value
         spread += ends.values()
         if row["cost"] is None:
-            text, x = f"{offset:.2g} at the start;\nno step gains that much", ends[False]
+            text, x = f"{plain(offset, 2)} at the start;\nno step gains that much", ends[False]
         else:
             total = number(row["cost"])
             low, high = row["cost"]["interval"] or (total, total)
@@ -112,7 +112,7 @@ def _cost_panel(axes: Axes, comparison: Record) -> None:
             if low is not None and high is not None:
                 axes.plot([low, high], [place, place], color=BLACK, linewidth=1.2, marker="|", markersize=7, zorder=4)
                 spread += [low, high]
-            text, x = f"{total:.2g}", max(ends[False], total if high is None else high)
+            text, x = plain(total, 2), max(ends[False], total if high is None else high)
         axes.annotate(
             text, (x, place), xytext=(8, 0), textcoords="offset points", ha="left", va="center", size=SMALL, zorder=6,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
@@ -135,10 +135,10 @@ def _constant_panel(axes: Axes, rows: list[Record], pick: Callable[[str], Record
         if math.isfinite(estimate):
             axes.plot([lower, estimate], [place, place], color=colour, linewidth=5, alpha=0.35, solid_capstyle="butt")
             axes.plot(estimate, place, color=colour, **_OPEN)
-            _beside(axes, estimate, place, f"{estimate:.3g}")
+            _beside(axes, estimate, place, plain(estimate))
         else:
             axes.plot(lower, place, color=colour, marker=">", markersize=7, markerfacecolor="white")
-            _beside(axes, lower, place, f"> {lower:.3g}, est. ∞")
+            _beside(axes, lower, place, f"> {plain(lower)}, est. ∞")
         axes.plot(proved, place, color=colour, marker="o", markersize=7)
     _across(axes, shown)
 
@@ -148,7 +148,7 @@ def _dots(axes: Axes, values: list[float], others: list[float], style: dict[str,
     for place, value in enumerate(values):
         if math.isfinite(value):
             axes.plot(value, place, color=GREY, **style)
-            _beside(axes, value, place, f"{value:,}" if isinstance(value, int) else f"{value:.2g}")
+            _beside(axes, value, place, f"{value:,}" if isinstance(value, int) else plain(value, 2))
     _across(axes, [*values, *others])
     for place, value in enumerate(values):
         if not math.isfinite(value):

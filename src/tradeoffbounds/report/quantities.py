@@ -18,6 +18,11 @@ def number(quantity: Record) -> float:
     return float(quantity["value"])
 
 
+def plain(value: float, digits: int = 3) -> str:
+    """A number in significant digits, written out from 0.0001 to 999999."""
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
 def known_from_below(quantity: Record) -> bool:
     """Whether its status says that the true number is larger: a largest value seen, or a saturating divergence."""
     return any(sign in quantity.get("status", "") for sign in ("at least", "saturate", "would raise"))
@@ -30,6 +35,6 @@ def marked(quantity: Record, *, interval: bool = False) -> str:
         return f"{mark}{number(quantity):g}"
     if interval and quantity["interval"]:
         low, high = quantity["interval"]
-        ends = f"[{'-inf' if low is None else f'{low:.2g}'}, {'inf' if high is None else f'{high:.2g}'}]"
-        return f"{mark}{quantity['value']:.2g} {ends}"
-    return f"{mark}{quantity['value']:.3g}"
+        ends = f"[{'-inf' if low is None else plain(low, 2)}, {'inf' if high is None else plain(high, 2)}]"
+        return f"{mark}{plain(quantity['value'], 2)} {ends}"
+    return f"{mark}{plain(quantity['value'])}"

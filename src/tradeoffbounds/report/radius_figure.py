@@ -27,7 +27,7 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
     positive,
 )
-from tradeoffbounds.report.quantities import number
+from tradeoffbounds.report.quantities import number, plain
 
 Array = np.ndarray
 
@@ -66,20 +66,22 @@ def _finding(method: Record) -> str:
     head = f"{method['peft']}, on {method['rows']} rows: at radius {radius:g}"
     if math.isinf(refined):
         return f"{head} Theorem 3 is infinite: the loss is not finite somewhere in the ball"
-    text = f"{head} the refined bound is an estimated {refined:.2g} {UNIT}"
+    text = f"{head} the refined bound is an estimated {plain(refined, 2)} {UNIT}"
     if start != 0:
-        text += f", from {start:.2g} before any step"
+        text += f", from {plain(start, 2)} before any step"
     if at["drift"] is None:
         return f"{text}; the capability gradient is zero, so no step is predicted to gain"
     drift = number(at["drift"])
     if drift > 0:
-        text += f", growing {(refined - start) / drift:.2g} times as far as predicted along the capability gradient"
+        times = plain((refined - start) / drift, 2)
+        text += f", growing {times} times as far as predicted along the capability gradient"
     else:
-        text += f"; along the capability gradient the gap is predicted to fall by {abs(drift):.2g}"
+        text += f"; along the capability gradient the gap is predicted to fall by {plain(abs(drift), 2)}"
     if at["safest_drift"] is None:
         return f"{text}, and no direction that gains keeps clear of the safety gradient"
-    kept, most = (predicted_gain(method, direction, radius) for direction in ("safest", "descent"))
-    return f"{text}; the safest direction gains {kept:.3g} of {most:.3g} for {number(at['safest_drift']):.2g}"
+    kept, most = (plain(predicted_gain(method, direction, radius)) for direction in ("safest", "descent"))
+    moved = plain(number(at["safest_drift"]), 2)
+    return f"{text}; the safest direction gains {kept} instead of {most}, moving the gap by {moved}"
 
 
 def _safety_panel(axes: Axes, method: Record) -> None:
@@ -121,7 +123,7 @@ def _gain_panel(axes: Axes, method: Record) -> None:
             shown.append(_curve(axes, np.array(curves["radii"]), gain, f"predicted {label}", colour, width))
     start = number(method["offset"]["capability_gap"])
     if start != 0:
-        _remark(axes, f"start: capability gap {start:.2g} (aligned model: 0)")
+        _remark(axes, f"start: capability gap {plain(start, 2)} (aligned model: 0)")
     panel_style(axes, "(b) What the best point of the ball gains", x=_RADIUS, y=f"gain over the start, {UNIT}")
     _finish(axes, method, shown)
     _legend(axes)
@@ -211,13 +213,13 @@ def below_zero(radii: Array, values: Array) -> str:
     below = values <= 0
     if not below.any():
         return ""
-    last = f"{values[-1]:.2g} at {radii[-1]:g}"
+    last = f"{plain(values[-1], 2)} at {radii[-1]:g}"
     if below.all():
         return f":{_NEXT_LINE}≤ 0, so not drawn ({last})"
     if below[0] and not below[-1]:
-        return f":{_NEXT_LINE}≤ 0 up to radius {radii[below][-1]:.2g}"
+        return f":{_NEXT_LINE}≤ 0 up to radius {plain(radii[below][-1], 2)}"
     if below[-1] and not below[0]:
-        return f":{_NEXT_LINE}≤ 0 from radius {radii[below][0]:.2g} on ({last})"
+        return f":{_NEXT_LINE}≤ 0 from radius {plain(radii[below][0], 2)} on ({last})"
     return f":{_NEXT_LINE}≤ 0 where it is missing"
 
 
@@ -228,7 +230,7 @@ def _remark(axes: Axes, text: str) -> None:
 
 def _offset(axes: Axes, start: Record) -> Array:
     value = number(start)
-    label = f"before any step: {value:.2g}, {start['kind']}"
+    label = f"before any step: {plain(value, 2)}, {start['kind']}"
     if value <= 0:
         _remark(axes, f"{label}, so not drawn")
         return np.array([np.nan])
