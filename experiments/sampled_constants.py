@@ -6,8 +6,9 @@ A random Llama of two layers over bytes; four rows of the bundled safety data an
 tuning. `explore` gives the constants of G_s for four radii with the searches of --curvature quick and full. Then half
 of the points are random directions, evenly many between each radius and the next smaller one, and half lie along
 fine-tunes: gradient descent and Adam on G_f, on G_s and on G_f + λ G_s, with two of the four rows a step, kept inside a
-ball of each radius. At every point ‖∇G_s‖, and of ‖∇²G_s‖ the largest Ritz value of a few Lanczos steps, a lower bound
-that 48 dense Hessians are set beside. Writes experiments/sampled_constants/results.json.
+ball of each radius. At every point G_s, which theorem 3 bounds by those estimates, ‖∇G_s‖, and of ‖∇²G_s‖ the largest
+Ritz value of a few Lanczos steps, a lower bound that 48 dense Hessians are set beside: shares above an estimate of
+curvature are counted too low rather than too high. Writes experiments/sampled_constants/results.json.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ import optax
 import tyro
 from matfree.decomp import tridiag_sym
 
+from tradeoffbounds.bounds import theorem3
+from tradeoffbounds.bounds.bound import PER_UNIT, Bound, exact
 from tradeoffbounds.curvature.adapted import Adapted, adapt, import_params
 from tradeoffbounds.curvature.case_two import BUDGETS
 from tradeoffbounds.curvature.response_loss import common_shape
@@ -76,7 +79,7 @@ def main(options: Options) -> None:
             "seconds": round(time.monotonic() - started),
             "settings": {
                 "rows": ROWS, "tokens": PROMPT + RESPONSE, "lanczos_steps": LANCZOS, "steps": STEPS, "seeds": SEEDS,
-                "objectives": list(OBJECTIVES), "learning_rates": {name: rates for name, (_, rates) in OPTIMISERS.items()},
+                "objectives": list(OBJECTIVES), "learning_rates": {name: each[1] for name, each in OPTIMISERS.items()},
             },
             "methods": found,
         },
@@ -188,19 +191,35 @@ def _training_points(ours: Adapted, safety: list[Rendered], capability: list[Ren
     return np.concatenate([each.reshape(-1, ours.theta.size) for each in found])
 
 
-def _visits(ours: Adapted, safety: list[Rendered], offsets: np.ndarray) -> list[Visit]:
-    """Gradient norm and largest Ritz value at every point."""
-    gradient = _gradient(ours, safety)
+@dataclass(frozen=True)
+class Point(Visit):
+    """What was measured at a point of the ball.
+
+    Attributes:
+        change: G_s less G_s at the start.
+    """
+
+    change: float = 0.0
+
+
+def _visits(ours: Adapted, safety: list[Rendered], offsets: np.ndarray) -> list[Point]:
+    """Change, gradient norm and largest Ritz value at every point."""
+    chunk = jax.tree.map(lambda array: array[0], ours.loss(safety).chunks)
+
+    def loss(theta: Any) -> Any:
+        return ours.rows(theta, ours.params, chunk).sum()
+
+    gradient = jax.grad(loss)
 
     def look(offset: Any) -> Any:
         at = ours.theta + offset
-        start = gradient(at)
+        value, start = jax.value_and_grad(loss)(at)
         _, matrix, _, _ = tridiag_sym(LANCZOS, custom_vjp=False)(lambda v: jax.jvp(gradient, (at,), (v,))[1], start)
-        return jnp.linalg.norm(start), jnp.abs(jnp.linalg.eigvalsh(matrix)).max()
+        return jnp.linalg.norm(start), jnp.abs(jnp.linalg.eigvalsh(matrix)).max(), value - loss(ours.theta)
 
-    norms, curvatures = jax.jit(lambda every: jax.lax.map(look, every, batch_size=20))(jnp.asarray(offsets))
-    distances = np.linalg.norm(offsets, axis=1)
-    return [Visit(*map(float, each)) for each in zip(distances, norms, curvatures, strict=True)]
+    norms, curvatures, changes = jax.jit(lambda every: jax.lax.map(look, every, batch_size=20))(jnp.asarray(offsets))
+    columns = np.linalg.norm(offsets, axis=1), norms, curvatures, np.zeros(len(offsets)), changes
+    return [Point(*map(float, each)) for each in zip(*columns, strict=True)]
 
 
 def _against_dense(ours: Adapted, safety: list[Rendered], offsets: np.ndarray) -> np.ndarray:
@@ -212,15 +231,16 @@ def _against_dense(ours: Adapted, safety: list[Rendered], offsets: np.ndarray) -
     return np.asarray([visit.curvature for visit in _visits(ours, safety, drawn)]) / norms
 
 
-def _gradient(ours: Adapted, safety: list[Rendered]) -> Any:
-    chunk = jax.tree.map(lambda array: array[0], ours.loss(safety).chunks)
-    return jax.grad(lambda theta: ours.rows(theta, ours.params, chunk).sum())
-
-
-def _compare(suprema: Suprema, radius: float, visits: dict[str, list[Visit]]) -> dict[str, Any]:
-    """Constants of one ball, and the share of the points inside that exceed the estimates."""
+def _compare(suprema: Suprema, radius: float, visits: dict[str, list[Point]]) -> dict[str, Any]:
+    """Constants of one ball, and the shares of the points inside that exceed the estimates and theorem 3."""
     constants = {"gradient": suprema.lipschitz(radius), "curvature": suprema.smoothness(radius)}
-    row: dict[str, Any] = {"radius": radius}
+    start = exact(0.0)  # both methods are compared with their own start
+    norm = Bound(suprema.visits[0].gradient_norm, "measured", unit=PER_UNIT)
+    bounds = {
+        "paper": theorem3.paper(start, constants["gradient"]["estimate"], radius).value,
+        "refined": theorem3.refined(start, norm, constants["curvature"]["estimate"], radius).value,
+    }
+    row: dict[str, Any] = {"radius": radius, "theorem3": {name: _round(bound) for name, bound in bounds.items()}}
     for name, pair in constants.items():
         row[name] = {kind: _round(bound.value) for kind, bound in pair.items()}
     for kind, every in visits.items():
@@ -235,6 +255,11 @@ def _compare(suprema: Suprema, radius: float, visits: dict[str, list[Visit]]) ->
                 "largest_of_estimate": _round(largest / pair["estimate"].value),
                 "largest_of_lower": _round(largest / pair["lower"].value),
             }
+        changes = np.asarray([visit.change for visit in inside])
+        row[kind]["theorem3"] = {
+            name: {"share_above": _round(np.mean(changes > bound)), "largest_of_bound": _round(changes.max() / bound)}
+            for name, bound in bounds.items()
+        }
     return row
 
 

@@ -98,7 +98,7 @@ def _pair(
     finite = all(math.isfinite(visit.gradient_norm + visit.curvature_estimate) for visit in inside)
     return {
         "lower": Bound(
-            lower, "measured", "lower", unit, method=f"largest value at {len(inside)} points of the ball",
+            lower, "measured", "lower", unit, method=f"largest of {len(inside)} values met in the ball",
             assumptions=("rows",), theorem=f"theorem 3, sup over the ball ({name})",
         ),
         "estimate": Bound(
