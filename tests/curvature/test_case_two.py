@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -97,13 +98,17 @@ def test_the_capability_side_brackets_what_descent_reaches(method):
     start, offset = value(loss, ours.theta), found.offset["capability_gap"].value
     gradient = loss.value_and_gradient(ours.theta)[1]
     norm = jnp.linalg.norm(gradient)
+    met, before = [], math.inf
     for at in found.radii:
         step = min(at.radius, float(norm) / at.constants["L_f_prime"]["estimate"].value)
-        met = [value(loss, ours.theta - gradient * (step / norm))]
+        met += [value(loss, ours.theta - gradient * (step / norm))]
         met += [value(loss, point) for point in points(loss, ours.theta, at.radius, -1)]
         assert offset + min(met) - start >= at.capability["lower"].value
         assert offset + min(met) - start <= at.capability["upper"].value + 1e-4
-        assert at.capability["upper"].value <= offset
+        assert at.capability["upper"].value <= min(offset, before)
+        before = at.capability["upper"].value
+        vacuous = at.capability["lower"].value < offset - found.losses["capability_gap"].value
+        assert at.capability["lower"].status.startswith("vacuous") == vacuous
 
 
 def test_drift_predicts_small_steps_along_descent(method):
@@ -174,7 +179,7 @@ def test_the_gradient_norm_of_the_source_is_free_of_the_rows_noise():
     squares, covered = {"rows": [], "source": []}, 0
     for draw in range(200):
         of_rows = jnp.asarray(truth + 1.5 * rng.standard_normal((rows, 20)), jnp.float32)
-        norms = gradient_norms(Start(of_rows.mean(axis=0), of_rows, rows), 0.95, draw)
+        norms = gradient_norms(Start(1.0, of_rows.mean(axis=0), of_rows, rows), 0.95, draw)
         for name, found in squares.items():
             found.append(norms[name].value ** 2)
         low, high = norms["source"].interval
@@ -183,8 +188,8 @@ def test_the_gradient_norm_of_the_source_is_free_of_the_rows_noise():
     assert np.mean(squares["source"]) == pytest.approx(exact, abs=0.4)
     assert np.mean(squares["rows"]) == pytest.approx(exact + noise, abs=0.6)
     assert covered >= 160
-    two = gradient_norms(Start(of_rows[:2].mean(axis=0), of_rows[:2], 2), 0.95, 0)
-    assert set(two) == set(gradient_norms(Start(of_rows.mean(axis=0), None, rows), 0.95, 0)) == {"rows"}
+    two = gradient_norms(Start(1.0, of_rows[:2].mean(axis=0), of_rows[:2], 2), 0.95, 0)
+    assert set(two) == set(gradient_norms(Start(1.0, of_rows.mean(axis=0), None, rows), 0.95, 0)) == {"rows"}
 
 
 @pytest.mark.parametrize("name", ["lora", "prompt-tuning"])
@@ -215,19 +220,51 @@ def test_the_largest_radius_is_where_the_bounds_reach_the_limit(method):
     assert before == {"paper": largest.radius, "refined": largest.radius}
 
 
+def gained(result, distance):
+    """Predicted by the quadratic model along -g_f, against the aligned model."""
+    step = result.directions["descent"]
+    along = distance * step.gain_slope - 0.5 * distance**2 * step.capability_curvature
+    return along - result.offset["capability_gap"].value
+
+
 def test_methods_are_compared_at_equal_gain():
-    """The cheapest first; each at the distance whose predicted gain is the common one."""
-    results = [run(name) for name in METHODS]
-    comparison = compare(results)
-    costs = [each.cost.value for each in comparison.methods]
-    assert costs == sorted(costs) and {each.method for each in comparison.methods} == set(METHODS)
-    steps = {each.method: each.directions["descent"] for each in results}
-    assert comparison.gain == min(step.largest_gain for step in steps.values() if step.largest_gain < math.inf) / 2
-    for each in comparison.methods:
-        step, t = steps[each.method], each.distance
-        assert t * step.gain_slope - 0.5 * t**2 * step.capability_curvature == pytest.approx(comparison.gain, rel=1e-6)
-        assert each.cost.value == pytest.approx(run(each.method).offset["safety_gap"].value + each.drift.value)
+    """The cheapest first; each at the distance, within its largest ball, whose predicted gain is the common one."""
+    comparison = compare([run(name) for name in METHODS])
+    assert {each.method for each in comparison.methods} == set(METHODS)
+    reaches = [each.reach for each in comparison.methods]
+    assert comparison.gain == min(reach for reach in reaches if reach > 0) / 2
+    able = [each for each in comparison.methods if each.distance is not None]
+    assert able == [each for each in comparison.methods[: len(able)] if each.reach >= comparison.gain]
+    costs = [each.cost.value for each in able]
+    assert costs == sorted(costs) and len(able) >= 2
+    for each in able:
+        result = run(each.method)
+        assert 0 < each.distance <= result.radii[-1].radius
+        assert gained(result, each.distance) == pytest.approx(comparison.gain, rel=1e-6)
+        assert each.reach >= gained(result, each.distance)
+        assert each.cost.value == pytest.approx(result.offset["safety_gap"].value + each.drift.value)
         assert each.cost.kind == "predicted"
+
+
+def behind(result, by):
+    """The same method, starting behind the aligned model by this much."""
+    offset = replace(result.offset["capability_gap"], value=by)
+    return replace(result, method=f"behind by {by:g}", offset=result.offset | {"capability_gap": offset})
+
+
+def test_methods_that_cannot_gain_as_much_come_last_and_have_no_cost():
+    """One that starts behind has to make up for it first, one that starts ahead need not move at all."""
+    plain = run("lora")
+    reach = compare([plain]).methods[0].reach
+    found = compare([behind(plain, 2 * reach), plain, behind(plain, -2 * reach)])
+    assert found.gain == pytest.approx(reach / 2)
+    ahead, same, hopeless = found.methods
+    assert (ahead.distance, ahead.drift) == (0.0, None) and ahead.cost == plain.offset["safety_gap"]
+    assert same.method == "lora" and same.cost.value >= ahead.cost.value
+    assert hopeless.reach == pytest.approx(-reach)
+    assert hopeless.distance is hopeless.drift is hopeless.cost is None
+    nothing = compare([behind(plain, 2 * reach)])
+    assert nothing.gain is None and nothing.methods[0].cost is None
 
 
 def test_alignment_and_proxy_of_one_source_share_everything():

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE, PER_UNIT
-from tradeoffbounds.curvature.directions import Direction, along_descent
+from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE
+from tradeoffbounds.curvature.directions import TOO_FAR, Direction, along_descent
 
 from .losses import Waves, quadratic, symmetric
 
@@ -86,7 +86,7 @@ def test_drift_is_the_actual_change_but_for_the_third_order(problem):
         errors = []
         for step in (0.02, 0.01, 0.005):
             actual = safety.rows(at + step * d).sum() - safety.rows(at).sum()
-            drift = found[name].drift(step, name)
+            drift = found[name].drift(step, name, 10.0)
             assert (drift.kind, drift.side, drift.unit) == ("predicted", "value", NATS_PER_RESPONSE)
             errors.append(abs(actual - drift.value))
         assert errors[0] > 1e-10  # far above rounding
@@ -168,9 +168,26 @@ def test_gains_without_an_end_and_without_a_beginning():
     assert still.largest_gain == 0.0 and still.distance_for(0.1) == math.inf and still.distance_for(0.0) == 0.0
 
 
-def test_drift_refuses_a_distance_of_nothing():
-    """As theorem 3 does."""
+@pytest.mark.parametrize("curvature", [2.0, 0.0, -2.0])
+def test_the_gain_within_a_radius_is_the_best_of_the_steps_that_short(curvature):
+    """By trying all of them; and never more than the loss that there is."""
+    step = Direction(0.0, 0.0, 3.0, curvature)
+    for radius in (0.1, 1.0, 1.5, 4.0):
+        steps = np.linspace(0, radius, 100_001)
+        best = (3.0 * steps - 0.5 * curvature * steps**2).max()
+        assert step.gain_within(radius, math.inf) == pytest.approx(best, rel=1e-8)
+        assert step.gain_within(radius, 0.2) == min(step.gain_within(radius, math.inf), 0.2)
+        assert step.gain_within(radius, math.inf) <= step.largest_gain
+        assert step.distance_for(step.gain_within(radius, math.inf)) <= radius * (1 + 1e-7)
+
+
+def test_drift_says_where_it_goes_too_far():
+    """A fall by more than the loss itself is impossible; distances that are none are refused as by theorem 3."""
     with pytest.raises(ValueError, match="finite and > 0"):
-        Direction(1.0, 1.0, 1.0, 1.0).drift(0.0, "descent")
-    assert Direction(1.0, 3.0, 1.0, 1.0).drift(2.0, "descent").value == 8.0
-    assert PER_UNIT not in Direction(1.0, 3.0, 1.0, 1.0).drift(2.0, "descent").unit
+        Direction(1.0, 1.0, 1.0, 1.0).drift(0.0, "descent", 1.0)
+    falling = Direction(-1.0, -2.0, 1.0, 1.0)
+    near, far = (falling.drift(distance, "descent", 3.0) for distance in (1.0, 2.0))
+    assert (near.value, near.status) == (-2.0, "ok")
+    assert (far.value, far.status) == (-6.0, TOO_FAR)
+    rising = Direction(1.0, 3.0, 1.0, 1.0).drift(2.0, "descent", 0.1)
+    assert (rising.value, rising.status) == (8.0, "ok")

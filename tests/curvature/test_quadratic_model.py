@@ -10,7 +10,14 @@ import pytest
 from scipy.optimize import minimize
 
 from tradeoffbounds.bounds.bound import Bound
-from tradeoffbounds.curvature.quadratic_model import UNBOUNDED, Quadratic, QuadraticModel, quadratic_model, sharing
+from tradeoffbounds.curvature.quadratic_model import (
+    TOO_LARGE,
+    UNBOUNDED,
+    Quadratic,
+    QuadraticModel,
+    quadratic_model,
+    sharing,
+)
 from tradeoffbounds.curvature.spectrum import spectrum
 
 from .losses import Waves, quadratic, random_orthogonal, symmetric
@@ -269,6 +276,15 @@ def test_in_a_ball_the_sharing_cost_is_that_of_the_ball():
     """Both steps are as long as the radius, so apart they gain 2 (0.1 - 0.1² / 2), together nothing."""
     found = sharing(apart_by(1.0), 1.0, Bound(0.0, "predicted"), 0.1)
     assert found.interference.value == found.cost.value == pytest.approx(0.19)
+
+
+def test_more_than_both_losses_cannot_be_lost():
+    """A ball in which the model predicts that is too large for it."""
+    model, information = apart_by(1.0), Bound(0.0, "predicted")
+    assert sharing(model, 1.0, information, most=1.001).cost.value == pytest.approx(1.0)
+    found = sharing(model, 1.0, information, most=0.9)
+    for each in (found.interference, found.cost):
+        assert each.value == math.inf and each.side == "upper" and each.status == TOO_LARGE
 
 
 def test_an_unknown_interference_makes_both_costs_vacuous():

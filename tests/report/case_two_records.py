@@ -103,7 +103,8 @@ def method(
         for radius in radii
     ]  # fmt: skip
     spectrum = {"steps": 5, "converged": converged}
-    free = [bound(math.inf, kind="predicted")] * 2 if curving_down else [predicted(0.875), predicted(0.75)]
+    unbounded = bound(math.inf, kind="predicted") | {"status": "vacuous: a model curves downwards"}
+    free = [unbounded] * 2 if curving_down else [predicted(0.875), predicted(0.75)]
     norms = {"grad_norm_s": NORM_S, "grad_norm_f": NORM_F}
     of_source = {name: bound(norm / 2, side="value", interval=[0.0, norm]) for name, norm in norms.items()}
     return {

@@ -1,5 +1,7 @@
 """Sentences of Case II: said either way, and no more claimed than is known."""
 
+import math
+
 import pytest
 
 from tradeoffbounds.report.case_two_reading import families
@@ -117,7 +119,7 @@ def test_cut_texts():
 def test_sharing_without_a_ball_is_predicted_only_where_the_model_has_a_minimum():
     text = said(method())
     assert "at lambda = 1 loses 0.5 nats a response against training apart inside radius 0.2, 0.25 of it beyond" in text
-    assert "Without a ball it predicts nothing: it curves downwards" in text
+    assert "Without a ball it predicts nothing (vacuous: a model curves downwards)" in text
     text = said(method(curving_down=False))
     assert "Without a ball: 0.875 and 0.75." in text and "curves downwards" not in text
 
@@ -166,8 +168,26 @@ def test_families_that_cannot_be_compared():
     assert families(whole["method_comparison"]).startswith("neither adapters (lora, ia3) nor")
     assert "That does not settle" in " ".join(case_two_verdict(whole))
     text = said(method(), method("p-tuning", start=1.0), drifts=(0.1, None))
-    assert "No step of p-tuning inside the largest radius is predicted to reach it." in text and "2511.00382" not in text
+    assert (
+        "No step of p-tuning inside the largest radius is predicted to reach it." in text and "2511.00382" not in text
+    )
     assert families(record(method(), method("output-head"), drifts=(0.1, 0.2))["method_comparison"]) is None
+
+
+def test_predictions_that_are_impossible_are_not_quoted():
+    """A status on the drift or on the cost of sharing takes the place of the number."""
+    found = method()
+    impossible = {"value": -1e3, "status": "vacuous: a loss below 0 is predicted"}
+    for at in found["radii"]:
+        at["drift"] |= impossible
+        at["sharing_cost"] = [each | {"cost": bound_without_end()} for each in at["sharing_cost"]]
+    text = said(found)
+    assert "is too long for a second-order prediction." in text and "1000" not in text and "1e+03" not in text
+    assert "the quadratic model predicts no cost of sharing: vacuous: more than both losses." in text
+
+
+def bound_without_end():
+    return bound(math.inf, kind="predicted") | {"status": "vacuous: more than both losses"}
 
 
 def test_methods_of_which_none_gains_are_said_to_be_so():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from tradeoffbounds.curvature.directions import Direction, along_descent
 from tradeoffbounds.curvature.products import ChunkedLoss
 from tradeoffbounds.curvature.quadratic_model import QuadraticModel, Sharing, quadratic_model, sharing
 from tradeoffbounds.curvature.spectrum import Spectrum
-from tradeoffbounds.curvature.start import gradient_norms, offset_of, spectrum_at, start_of
+from tradeoffbounds.curvature.start import gradient_norms, loss_of, offset_of, spectrum_at, start_of
 from tradeoffbounds.curvature.suprema import Search, Suprema, explore
 from tradeoffbounds.sources.chat import Rendered
 
@@ -63,6 +64,7 @@ class CaseTwo:
 
     Attributes:
         offset: what the adapter costs before any step, by gap; relative to the aligned model.
+        losses: on the rows, at the start.
         gradient_norms: on the rows, and estimated for the source without the rows' sampling noise.
         directions: ``descent`` and ``safest`` (None where there is none).
         sharing: what sharing parameters costs at each λ, without a ball.
@@ -72,6 +74,7 @@ class CaseTwo:
     parameters: int
     rows: int
     offset: dict[str, Bound]
+    losses: dict[str, Bound]
     gradient_norms: dict[str, dict[str, Bound]]
     spectra: dict[str, Spectrum]
     directions: dict[str, Direction | None]
@@ -135,6 +138,9 @@ def case_two(
         gap: gradient_norms(starts[role], confidence, seed)
         for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
     }
+    at_start = {
+        gap: loss_of(starts[role]) for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
+    }
     progress(f"{name}: directions")
     safety, capability = losses["alignment"], losses["capability"]
     directions = along_descent(
@@ -151,64 +157,79 @@ def case_two(
         capability, losses[proxy], theta, (gradients["capability"], gradients[proxy]),
         (spectra["capability"], spectra[proxy]),
     )  # fmt: skip
-    certified = _certified(adapted, safety, capability)
+
+    def shared(radius: float) -> list[Sharing]:
+        def most(penalty: float) -> float:
+            return starts["capability"].loss + penalty * starts[proxy].loss
+
+        return [sharing(model, penalty, cost, radius, most=most(penalty)) for penalty, cost in information]
+
+    known = _Known(offset, at_start, norms, directions, suprema, _certified(adapted, safety, capability))
     return CaseTwo(
         method=name,
         parameters=int(theta.size),
         rows=starts["alignment"].rows,
         offset=offset,
+        losses=at_start,
         gradient_norms=norms,
         spectra=spectra,
         directions=directions,
         suprema=suprema,
         model=model,
-        sharing=[sharing(model, penalty, cost) for penalty, cost in information],
-        radii=_nested(
-            [
-                _at_radius(radius, offset, norms, suprema, certified, directions, model, information)
-                for radius in sorted(radii)
-            ]
-        ),
-    )  # fmt: skip
+        sharing=shared(math.inf),
+        radii=_nested([_at_radius(radius, known, shared(radius)) for radius in sorted(radii)]),
+    )
 
 
-def _at_radius(
-    radius: float,
-    offset: dict[str, Bound],
-    norms: dict[str, dict[str, Bound]],
-    suprema: dict[str, Suprema],
-    certified: Constants,
-    directions: dict[str, Direction | None],
-    model: QuadraticModel,
-    information: Sequence[tuple[float, Bound]],
-) -> AtRadius:
+@dataclass(frozen=True)
+class _Known:
+    """What all balls share; by gap, but suprema by role, and constants that are proved by name."""
+
+    offset: dict[str, Bound]
+    losses: dict[str, Bound]
+    norms: dict[str, dict[str, Bound]]
+    directions: dict[str, Direction | None]
+    suprema: dict[str, Suprema]
+    certified: Constants
+
+
+def _at_radius(radius: float, known: _Known, shared: list[Sharing]) -> AtRadius:
     constants = {
-        "L_s": suprema["alignment"].lipschitz(radius),
-        "S_s": suprema["alignment"].smoothness(radius),
-        "L_f_prime": suprema["capability"].smoothness(radius),
+        "L_s": known.suprema["alignment"].lipschitz(radius),
+        "S_s": known.suprema["alignment"].smoothness(radius),
+        "L_f_prime": known.suprema["capability"].smoothness(radius),
     }
-    constants = {name: pair | certified.get(name, {}) for name, pair in constants.items()}
-    safety_norm, capability_norm = (norms[gap]["rows"] for gap in ("safety_gap", "capability_gap"))
+    constants = {name: pair | known.certified.get(name, {}) for name, pair in constants.items()}
+    safety_norm, capability_norm = (known.norms[gap]["rows"] for gap in ("safety_gap", "capability_gap"))
+    safety_start, capability_start = (known.offset[gap] for gap in ("safety_gap", "capability_gap"))
 
     def bounds(kind: str) -> dict[str, Bound]:
         return {
-            "paper": theorem3.paper(offset["safety_gap"], constants["L_s"][kind], radius),
-            "refined": theorem3.refined(offset["safety_gap"], safety_norm, constants["S_s"][kind], radius),
+            "paper": theorem3.paper(safety_start, constants["L_s"][kind], radius),
+            "refined": theorem3.refined(safety_start, safety_norm, constants["S_s"][kind], radius),
         }
 
     curvature = constants["L_f_prime"]["estimate"]
+    lower = theorem3.capability_lower(capability_start, capability_norm, curvature, radius)
+    floor = (capability_start - known.losses["capability_gap"]).named("zero loss", side="lower")
+    if lower.value < floor.value:
+        lower = replace(floor, status="vacuous: no loss falls below 0, and the constants say no more")
+    safety_loss = known.losses["safety_gap"].value
     return AtRadius(
         radius=radius,
         constants=constants,
         theorem3=bounds("estimate"),
-        certified=bounds("certified") if certified else {},
+        certified=bounds("certified") if known.certified else {},
         capability={
-            "lower": theorem3.capability_lower(offset["capability_gap"], capability_norm, curvature, radius),
-            "upper": theorem3.capability_upper(offset["capability_gap"], capability_norm, curvature, radius),
+            "lower": lower,
+            "upper": theorem3.capability_upper(capability_start, capability_norm, curvature, radius),
         },
-        drift={name: None if each is None else each.drift(radius, name) for name, each in directions.items()},
-        sharing=[sharing(model, penalty, cost, radius) for penalty, cost in information],
-    )  # fmt: skip
+        drift={
+            name: None if each is None else each.drift(radius, name, safety_loss)
+            for name, each in known.directions.items()
+        },
+        sharing=shared,
+    )
 
 
 def _nested(balls: list[AtRadius]) -> list[AtRadius]:

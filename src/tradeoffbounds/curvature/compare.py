@@ -52,7 +52,7 @@ def compare(results: Sequence[CaseTwo]) -> Comparison:
 
 def _reach(result: CaseTwo) -> float:
     step = result.directions["descent"]
-    gained = 0.0 if step is None else step.gain_within(result.radii[-1].radius)
+    gained = 0.0 if step is None else step.gain_within(result.radii[-1].radius, result.losses["capability_gap"].value)
     return gained - result.offset["capability_gap"].value
 
 
@@ -64,5 +64,5 @@ def _cost(result: CaseTwo, reach: float, gain: float | None) -> MethodCost:
     if needed <= 0 or step is None:  # it starts ahead by as much
         return MethodCost(result.method, reach, 0.0, None, offset)
     distance = step.distance_for(needed)
-    drift = step.drift(distance, "descent")
+    drift = step.drift(distance, "descent", result.losses["safety_gap"].value)
     return MethodCost(result.method, reach, distance, drift, offset + drift)

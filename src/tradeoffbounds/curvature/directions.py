@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jax import Array
@@ -14,6 +14,7 @@ from tradeoffbounds.bounds.bound import PER_UNIT, PER_UNIT_SQUARED, Bound
 from tradeoffbounds.curvature.products import ChunkedLoss
 
 Vector = Float[Array, " p"]
+TOO_FAR = "vacuous: a loss below 0 is predicted, so the step is too long for a second-order model"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,17 @@ class Direction:
     gain_slope: float
     capability_curvature: float
 
-    def drift(self, distance: float, name: str) -> Bound:
-        """Predicted change of the safety gap after a step of this length, nats/response."""
+    def drift(self, distance: float, name: str, loss: float) -> Bound:
+        """Predicted change of the safety gap after a step of this length, nats/response.
+
+        Args:
+            loss: the safety loss at θ_s. A fall by more than that is impossible: the step is then longer than the
+                second order can tell, and the status says so.
+        """
         slope = _predicted(self.safety_slope, PER_UNIT)
         curvature = _predicted(self.safety_curvature, PER_UNIT_SQUARED)
-        return theorem3.drift(slope, curvature, distance).named(f"theorem 3, drift {name}", "rows")
+        found = theorem3.drift(slope, curvature, distance).named(f"theorem 3, drift {name}", "rows")
+        return found if found.value >= -loss else replace(found, status=TOO_FAR)
 
     @property
     def largest_gain(self) -> float:
@@ -44,12 +51,16 @@ class Direction:
             return math.inf if self.gain_slope > 0 else 0.0
         return self.gain_slope**2 / (2 * self.capability_curvature)
 
-    def gain_within(self, radius: float) -> float:
-        """The most that the quadratic model gains by a step of at most ``radius`` along d, nats/response."""
+    def gain_within(self, radius: float, loss: float) -> float:
+        """The most that the quadratic model gains by a step of at most ``radius`` along d, nats/response.
+
+        Args:
+            loss: the capability loss at θ_s, which is all that there is to gain.
+        """
         best = radius
         if self.capability_curvature > 0:
             best = min(radius, self.gain_slope / self.capability_curvature)
-        return best * self.gain_slope - best**2 * self.capability_curvature / 2
+        return min(best * self.gain_slope - best**2 * self.capability_curvature / 2, loss)
 
     def distance_for(self, gain: float) -> float:
         """The smallest step whose predicted gain, t·slope - ½t²·curvature, is ``gain``; infinite where none is."""

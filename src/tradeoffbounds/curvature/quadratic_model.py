@@ -28,6 +28,7 @@ Matrix = Float[np.ndarray, " k k"]
 Coordinates = Float[np.ndarray, " k"]
 #: Directions of the joint frame shorter than this, relative to the longest, are rounding.
 _RANK = 1e-4
+TOO_LARGE = "vacuous: more is predicted than both losses, so the ball is too large for a second-order model"
 UNBOUNDED = "vacuous: a model curves downwards, so it has no minimum without a ball"
 #: Curvatures and slopes smaller than this, relative to the largest, are rounding.
 _FLAT = 1e-5
@@ -151,15 +152,18 @@ class Sharing:
     cost: Bound
 
 
-def sharing(model: QuadraticModel, penalty: float, information: Bound, radius: float = math.inf) -> Sharing:
+def sharing(
+    model: QuadraticModel, penalty: float, information: Bound, radius: float = math.inf, *, most: float = math.inf
+) -> Sharing:
     """Both costs from the model.
 
     Args:
         information: min G_f + λ Ĝ_s over all policies, with its interval.
+        most: both losses at θ_s, the second weighted by λ, which is all that training apart can gain.
     """
     interference = model.interference(penalty, radius)
-    if math.isnan(interference):
-        unknown = _predicted(math.inf, "upper", status=UNBOUNDED)
+    if math.isnan(interference) or interference > most:
+        unknown = _predicted(math.inf, "upper", status=UNBOUNDED if math.isnan(interference) else TOO_LARGE)
         return Sharing(penalty, unknown, unknown)
     low, high = information.interval or (information.value, information.value)
     value, least, most = (max(interference - cost, 0.0) for cost in (information.value, high, low))

@@ -27,8 +27,9 @@ _MIN_ROWS = 3
 
 
 class Start(NamedTuple):
-    """The gradient at the start, and where they fit those of the single rows, which average to it."""
+    """Loss and gradient at the start, and where they fit the gradients of single rows, which average to it."""
 
+    loss: float
     gradient: Array
     of_rows: Array | None
     rows: int
@@ -55,7 +56,7 @@ def start_of(loss: ChunkedLoss, theta: Array, what: str) -> Start:
         gradient = loss.value_and_gradient(theta)[1]
     if not bool(jnp.isfinite(gradient).all()):
         raise UserError(f"the gradient of {what} is not finite; try --dtype float32, or check the adapter's values")
-    return Start(gradient, of_rows, rows)
+    return Start(float(losses.sum()), gradient, of_rows, rows)
 
 
 def spectrum_at(loss: ChunkedLoss, theta: Array, gradient: Array, steps: int, seed: int) -> Spectrum:
@@ -90,6 +91,14 @@ def offset_of(adapted: Adapted, texts: Sequence[Rendered], confidence: float, se
         value, "measured", unit=NATS_PER_RESPONSE, interval=(min(float(low[0]), value), max(float(high[0]), value)),
         confidence=confidence, method=f"paired bootstrap over {len(texts)} rows",
         assumptions=("aligned-reference", "iid"), theorem=_OFFSET,
+    )  # fmt: skip
+
+
+def loss_of(start: Start) -> Bound:
+    """-log P(response), the mean over the rows: no gap can fall by more than this, as no loss falls below 0."""
+    return Bound(
+        start.loss, "certified", method=f"mean over {start.rows} rows", assumptions=("rows",),
+        theorem="loss at the start",
     )  # fmt: skip
 
 

@@ -92,6 +92,11 @@ def predicted_gain(method: Record, direction: Literal["descent", "safest"], radi
     return radius * number(found["gain_slope"]) - radius**2 / 2 * number(found["capability_curvature"])
 
 
+def too_far(quantity: Record) -> bool:
+    """Whether a prediction is impossible (a loss below 0): its step is too long for a second-order model."""
+    return bool(quantity.get("status", "ok").startswith("vacuous"))
+
+
 def comparable(comparison: Record) -> list[Record]:
     """The methods whose cost at the common gain is known, the one that costs least first."""
     return sorted((each for each in comparison["methods"] if each["cost"]), key=lambda each: number(each["cost"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def _method(result: CaseTwo, methods: Methods) -> Record:
         "device": methods.device,
         "dtype": methods.dtype,
         "offset": _bounds(result.offset),
+        "loss": _bounds(result.losses),
         "constants": {
             **{name: _bounds(pair) for name, pair in largest.constants.items()},
             **{f"grad_norm_{norms[gap]}": pair["rows"].to_json() for gap, pair in result.gradient_norms.items()},
@@ -119,18 +121,19 @@ def _direction(found: Direction | None) -> Record | None:
 
 
 def _curves(result: CaseTwo) -> Record:
-    """Predicted drifts and gain on a grid of radii, for the figure."""
+    """Predicted drifts and gain on a grid of radii, for the figure; null where the step is too long to predict."""
     radii = np.geomspace(result.radii[0].radius / 2, result.radii[-1].radius, _CURVE_POINTS)
 
-    def quadratic(slope: float, curvature: float) -> list[float]:
-        return [float(value) for value in radii * slope + radii**2 * curvature / 2]
+    def quadratic(slope: float, curvature: float, low: float, high: float) -> list[float | None]:
+        return [float(v) if low <= v <= high else None for v in radii * slope + radii**2 * curvature / 2]
 
+    safety, capability = (result.losses[gap].value for gap in ("safety_gap", "capability_gap"))
     curves: Record = {"unit": "nats/response", "radii": [float(radius) for radius in radii]}
     for name, found in result.directions.items():
         if found is not None:
             curves[name] = {
-                "drift": quadratic(found.safety_slope, found.safety_curvature),
-                "gain": quadratic(found.gain_slope, -found.capability_curvature),
+                "drift": quadratic(found.safety_slope, found.safety_curvature, -safety, math.inf),
+                "gain": quadratic(found.gain_slope, -found.capability_curvature, -math.inf, capability),
             }
     return curves
 

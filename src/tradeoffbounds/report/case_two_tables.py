@@ -7,7 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from tradeoffbounds.report.case_two_reading import gains, methods_of
+from tradeoffbounds.report.case_two_reading import gains, methods_of, too_far
 from tradeoffbounds.report.quantities import marked, plain
 
 Record = dict[str, Any]
@@ -35,7 +35,7 @@ def _table(title: str, *headings: str) -> Table:
 
 
 def _or_none(quantity: Record | None) -> str:
-    return _NONE if quantity is None else marked(quantity)
+    return _NONE if quantity is None else "too far" if too_far(quantity) else marked(quantity)
 
 
 def _radii(method: Record) -> Table:

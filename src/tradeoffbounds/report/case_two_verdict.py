@@ -15,6 +15,7 @@ from tradeoffbounds.report.case_two_reading import (
     reference_radius,
     rises_until,
     terms,
+    too_far,
     uncertainty,
 )
 from tradeoffbounds.report.quantities import number, plain
@@ -94,11 +95,13 @@ def _direction(method: Record) -> str:
     if at["drift"] is None:
         return "The capability gradient is zero on these rows, so no step is predicted to gain and no drift to follow."
     radius, drift = at["radius"], number(at["drift"])
+    if too_far(at["drift"]):
+        return f"A step of {radius:g} along the capability gradient is too long for a second-order prediction."
     said = (
         f"The bound is for the worst direction. A step of {radius:g} along the capability gradient is predicted to "
         f"gain {plain(predicted_gain(method, 'descent', radius))} and to {_moves(drift)}"
     )
-    if at["safest_drift"] is None:
+    if at["safest_drift"] is None or too_far(at["safest_drift"]):
         return f"{said}; no direction that gains keeps clear of the safety gap's gradient and largest curvatures."
     gain, moves = plain(predicted_gain(method, "safest", radius)), _moves(number(at["safest_drift"]))
     return f"{said}; one as long in the safest direction, to gain {gain} and to {moves}."
@@ -162,6 +165,10 @@ def _sharing(method: Record, penalty: float) -> str:
         min(where, key=lambda each: abs(each["penalty"] - penalty))
         for where in (method["quadratic_model"]["sharing_cost"], at["sharing_cost"])
     )
+    if math.isinf(number(inside["cost"])):
+        return (
+            f"At radius {at['radius']:g} the quadratic model predicts no cost of sharing: {inside['cost']['status']}."
+        )
     said = (
         f"By the quadratic model, training on proxy and capability together at lambda = {penalty:g} loses "
         f"{plain(number(inside['interference']))} nats a response against training apart inside radius "
@@ -169,7 +176,7 @@ def _sharing(method: Record, penalty: float) -> str:
         "anyway (delta + kappa, predicted). "
     )
     if math.isinf(number(free["cost"])):
-        return f"{said}Without a ball it predicts nothing: it curves downwards somewhere, so it has no minimum."
+        return f"{said}Without a ball it predicts nothing ({free['cost']['status']})."
     return f"{said}Without a ball: {plain(number(free['interference']))} and {plain(number(free['cost']))}."
 
 

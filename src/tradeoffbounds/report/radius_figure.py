@@ -10,7 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from tradeoffbounds.report.case_two_reading import gains, predicted_gain, reference_radius, with_lower_constants
+from tradeoffbounds.report.case_two_reading import (
+    gains,
+    predicted_gain,
+    reference_radius,
+    too_far,
+    with_lower_constants,
+)
 from tradeoffbounds.report.figure_style import (
     BLACK,
     BLUE,
@@ -72,12 +78,14 @@ def _finding(method: Record) -> str:
     if at["drift"] is None:
         return f"{text}; the capability gradient is zero, so no step is predicted to gain"
     drift = number(at["drift"])
+    if too_far(at["drift"]):
+        return f"{text}; a step as long along the capability gradient is beyond what second order predicts"
     if drift > 0:
         times = plain((refined - start) / drift, 2)
         text += f", growing {times} times as far as predicted along the capability gradient"
     else:
         text += f"; along the capability gradient the gap is predicted to fall by {plain(abs(drift), 2)}"
-    if at["safest_drift"] is None:
+    if at["safest_drift"] is None or too_far(at["safest_drift"]):
         return f"{text}, and no direction that gains keeps clear of the safety gradient"
     kept, most = (plain(predicted_gain(method, direction, radius)) for direction in ("safest", "descent"))
     moved = plain(number(at["safest_drift"]), 2)
@@ -98,7 +106,7 @@ def _safety_panel(axes: Axes, method: Record) -> None:
     curves, offset = method["curves"], number(start)
     for name, label, colour, width in _DIRECTIONS:
         if name in curves:
-            path = offset + np.array(curves[name]["drift"])
+            path = offset + np.array(curves[name]["drift"], dtype=float)
             shown.append(_curve(axes, np.array(curves["radii"]), path, f"predicted {label}", colour, width))
     if offset != 0:
         shown.append(_offset(axes, start))
@@ -119,7 +127,7 @@ def _gain_panel(axes: Axes, method: Record) -> None:
         _remark(axes, "larger balls gain no less: highest so far holds")
     for name, label, colour, width in _DIRECTIONS:
         if name in curves:
-            gain = np.array(curves[name]["gain"])
+            gain = np.array(curves[name]["gain"], dtype=float)
             shown.append(_curve(axes, np.array(curves["radii"]), gain, f"predicted {label}", colour, width))
     start = number(method["offset"]["capability_gap"])
     if start != 0:
