@@ -199,7 +199,7 @@ def _at_radius(radius: float, known: _Known, shared: list[Sharing]) -> AtRadius:
         "S_s": known.suprema["alignment"].smoothness(radius),
         "L_f_prime": known.suprema["capability"].smoothness(radius),
     }
-    constants = {name: pair | known.certified.get(name, {}) for name, pair in constants.items()}
+    constants = {name: _capped(pair | known.certified.get(name, {})) for name, pair in constants.items()}
     safety_norm, capability_norm = (known.norms[gap]["rows"] for gap in ("safety_gap", "capability_gap"))
     safety_start, capability_start = (known.offset[gap] for gap in ("safety_gap", "capability_gap"))
 
@@ -230,6 +230,14 @@ def _at_radius(radius: float, known: _Known, shared: list[Sharing]) -> AtRadius:
         },
         sharing=shared,
     )
+
+
+def _capped(constant: dict[str, Bound]) -> dict[str, Bound]:
+    """No estimate above what is proved."""
+    if "certified" not in constant or constant["estimate"].value <= constant["certified"].value:
+        return constant
+    proved = replace(constant["estimate"], value=constant["certified"].value, method="the proved constant", status="ok")
+    return constant | {"estimate": proved}
 
 
 def _nested(balls: list[AtRadius]) -> list[AtRadius]:

@@ -25,7 +25,10 @@ def head_constants(decoder: Decoder, params: Any, chunks: Chunks) -> dict[str, B
         return jnp.linalg.norm(jnp.take_along_axis(states, chunk.positions[..., None], axis=1), axis=-1)
 
     # One chunk at a time, as the losses are.
-    per_token = jax.jit(lambda weights, every: jax.lax.map(lambda chunk: norms(weights, chunk), every))(params, chunks)
+    with jax.default_matmul_precision("float32"):
+        per_token = jax.jit(lambda weights, every: jax.lax.map(lambda chunk: norms(weights, chunk), every))(
+            params, chunks
+        )
     predicts = np.asarray(chunks.weights) > 0
     rows = int(predicts.any(axis=-1).sum())
     found = np.asarray(per_token)[predicts]

@@ -6,7 +6,7 @@ They cannot be computed for a transformer, so two kinds are told apart (theory.m
   product H∇G, from the better end of ∓g and from random starts. A true lower bound on the supremum.
 - *estimate*: ‖∇G(θ_s)‖ + ε max‖H‖ for L, max‖H‖ for S, over the points met: Lanczos with its residual where it
   ran, and between two points the secant ‖∇G(θ) - ∇G(θ')‖ / ‖θ - θ'‖, which the mean of H between them is no
-  smaller than. The secants make estimate >= lower a theorem.
+  smaller than. But for rounding, the secants make estimate >= lower a theorem.
 """
 
 from __future__ import annotations
@@ -186,11 +186,17 @@ class _Walk:
             norm = math.inf
             self._learn(offset, norm, 0.0)
         else:
-            distance = float(jnp.linalg.norm(offset))
-            # A climb may lead back to the centre, where there is no secant.
-            self._learn(offset, norm, float(jnp.linalg.norm(gradient - self.gradient)) / distance if distance else 0.0)
+            self._learn(offset, norm, self._secant(offset, gradient, norm))
         self.on_point()
         return _Point(offset, gradient, norm)
+
+    def _secant(self, offset: Vector, gradient: Vector, norm: float) -> float:
+        """Curvature between the centre and here, less what rounding alone may make of two gradients."""
+        distance = float(jnp.linalg.norm(offset))
+        if distance == 0:  # a climb may lead back to the centre
+            return 0.0
+        rounding = _unit_roundoff(self.loss, gradient) * (norm + self.visits[0].gradient_norm)
+        return max(float(jnp.linalg.norm(gradient - self.gradient)) - rounding, 0.0) / distance
 
     def ascend(self, point: _Point, radius: float, steps: int) -> _Point:
         """Climb ½‖∇G‖² inside the ball; the best point met."""
@@ -225,6 +231,12 @@ class _Walk:
     def _learn(self, offset: Vector, norm: float, curvature: float, estimate: float | None = None) -> None:
         distance = float(jnp.linalg.norm(offset))
         self.visits.append(Visit(distance, norm, curvature, curvature if estimate is None else estimate))
+
+
+def _unit_roundoff(loss: ChunkedLoss, gradient: Vector) -> float:
+    """Of the coarsest type that the gradient is computed in."""
+    types = {leaf.dtype for leaf in jax.tree.leaves((loss.frozen, gradient))}
+    return max(float(jnp.finfo(dtype).eps) for dtype in types if jnp.issubdtype(dtype, jnp.floating))
 
 
 def _into_ball(offset: Vector, radius: float) -> Vector:

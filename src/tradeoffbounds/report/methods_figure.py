@@ -182,5 +182,5 @@ def _legend() -> list[Artist]:
         Line2D([], [], color=GREY, linewidth=5, alpha=0.35, label="constant: largest found to estimate"),
         Line2D([], [], color=GREY, **_OPEN, linestyle="none", label="estimated or predicted"),
         Line2D([], [], color=GREY, marker="o", linestyle="none", label="certified, or a count"),
-        Line2D([], [], **_RADIUS, label="largest radius computed: beyond it, extrapolated"),
+        Line2D([], [], **_RADIUS, label="largest radius computed"),
     ]
