@@ -4,17 +4,21 @@
 
 The embedded model, LoRA of rank 8 on queries and values, 4 rows of 128 tokens, float32. The peers are PyTorch's
 double backward, and the forward-over-reverse of torch.func that curvlinops 3 uses. All compute the same products,
-which are compared first. Rounds are interleaved, so that a machine that is slow for a while is slow for all; a
-ratio is the median over rounds. Writes benchmarks/hvp_speed.json.
+which are compared first. The two sides run in processes of their own, in turns: in one process the threads of each
+slow the other down. A ratio is one of medians over all turns. Writes benchmarks/hvp_speed.json.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -44,62 +48,92 @@ class Options:
     rows: int = 4
     tokens: int = 128
     vectors: int = 8
-    rounds: int = 5
+    rounds: int = 3
+    """Timings a turn."""
+    turns: int = 2
+    side: Literal["both", "jax", "torch"] = "both"
+    """One side alone writes its timings and products to ``out``, a folder."""
     out: Path = RESULT
 
 
 def main(options: Options) -> None:
+    if options.side == "both":
+        _both(options)
+    else:
+        _side(options)
+
+
+def _both(options: Options) -> None:
+    seconds: dict[str, list[float]] = {}
+    products, facts = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.turns):
+            for side in ("jax", "torch"):
+                command = [sys.executable, __file__, *sys.argv[1:], "--side", side, "--out", folder]
+                subprocess.run(command, check=True)
+                found = json.loads((Path(folder) / f"{side}.json").read_text("utf-8"))
+                for name, each in found.pop("seconds").items():
+                    seconds.setdefault(name, []).extend(each)
+                facts |= found
+                products[side] = np.load(Path(folder) / f"{side}.npy")
+    medians = {name: float(np.median(each)) for name, each in seconds.items()}
+    apart = np.linalg.norm(products["jax"] - products["torch"], axis=1) / np.linalg.norm(products["torch"], axis=1)
+    compiled = facts["compile_seconds_of_hvp_by_layers"]
+    record = {
+        "schema": "tradeoffbounds/benchmark/1",
+        "command": "python benchmarks/hvp_speed.py",
+        "environment": environment("cpu", "float32"),
+        "shape": {"rows": options.rows, "tokens": options.tokens, "vectors": options.vectors},
+        "timings_of_each": options.rounds * options.turns,
+        "seconds_per_product": medians,
+        "ratios": {
+            "hvp / gradient": medians["hvp"] / medians["gradient"],
+            "one of the hvps after one linearisation / gradient": medians["hvps"] / medians["gradient"],
+            "torch double backward / one of the hvps": medians["torch double backward"] / medians["hvps"],
+            "torch forward over reverse / hvp": medians["torch forward over reverse"] / medians["hvp"],
+            "compiling 30 layers / 6 layers": compiled["30"] / compiled["6"],
+        },
+        "largest_relative_difference_from_torch": float(apart.max()),
+        **facts,
+    }
+    write_json(options.out, record)
+    for name, value in record.items():
+        print(f"{name}: {value}")
+
+
+def _side(options: Options) -> None:
+    """One library's timings, and its products for the other to be compared with."""
     model = load_model(options.model, Placement("cpu", "float32"))
     model.set_attn_implementation("eager")  # the fused one has no second derivative
     config = DecoderConfig.from_transformers(model_settings(model))
     lora = preset("lora", config.hidden_size)
     tensors = _away_from_zero(fresh_adapter(model, lora, seed=0))
     ids = np.random.default_rng(0).integers(0, config.vocab_size, (options.rows, options.tokens))
-    devices = jax.devices("cpu")[:1]
-    adapted = adapt(
-        config, lora, import_params(config, read_weights(model), "float32", devices), tensors,
-        Shape(options.rows, options.tokens, options.tokens - 1), devices=devices, fresh=False,
-    )  # fmt: skip
-    loss = adapted.loss([Rendered(row.tolist(), (0, 1), (1, options.tokens), truncated=False) for row in ids])
-    vectors = jax.random.normal(jax.random.key(0), (options.vectors, adapted.theta.size))
-    _, unravel = flat(adapter_from_peft(config, lora, tensors))
-    peer = TorchPeer(model, lora, tensors, ids)
-    split = [peer.split(adapter_to_peft(lora, unravel(vector))) for vector in vectors]
-
-    def from_torch(product: Any) -> np.ndarray:
-        return np.asarray(flat(adapter_from_peft(config, lora, peer.joined(product)))[0])
-
-    ours = np.asarray(loss.hvps(adapted.theta, vectors))
-    theirs = [from_torch(product) for product in peer.double_backward(split)]
-    apart = max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(ours, theirs, strict=True))
-    seconds = _timed(_jobs(adapted, loss, vectors, peer, split), options.rounds)
-    compiled = _compile_seconds(adapted, loss, unravel(adapted.theta))
-
-    def ratio(over: str, under: str) -> float:
-        return float(np.median(np.array(seconds[over]) / np.array(seconds[under])))
-
-    record = {
-        "schema": "tradeoffbounds/benchmark/1",
-        "command": "python benchmarks/hvp_speed.py",
-        "environment": environment("cpu", "float32"),
-        "shape": {"rows": options.rows, "tokens": options.tokens, "vectors": options.vectors},
-        "parameters": int(adapted.theta.size),
-        "rounds": options.rounds,
-        "seconds_per_product": {name: float(np.median(each)) for name, each in seconds.items()},
-        "ratios": {
-            "hvp / gradient": ratio("hvp", "gradient"),
-            "one of the hvps after one linearisation / gradient": ratio("hvps", "gradient"),
-            "torch double backward / one of the hvps": ratio("torch double backward", "hvps"),
-            "torch forward over reverse / hvp": ratio("torch forward over reverse", "hvp"),
-            "compiling 30 layers / 6 layers": compiled["30"] / compiled["6"],
-        },
-        "largest_relative_difference_from_torch": apart,
-        "temporary_gigabytes": {name: each / 1e9 for name, each in adapted.programs.temporary_bytes().items()},
-        "compile_seconds_of_hvp_by_layers": compiled,
-    }
-    write_json(options.out, record)
-    for name, value in record.items():
-        print(f"{name}: {value}")
+    theta, unravel = flat(adapter_from_peft(config, lora, tensors))
+    vectors = jax.random.normal(jax.random.key(0), (options.vectors, theta.size))
+    facts: dict[str, Any] = {}
+    if options.side == "jax":
+        devices = jax.devices("cpu")[:1]
+        adapted = adapt(
+            config, lora, import_params(config, read_weights(model), "float32", devices), tensors,
+            Shape(options.rows, options.tokens, options.tokens - 1), devices=devices, fresh=False,
+        )  # fmt: skip
+        loss = adapted.loss([Rendered(row.tolist(), (0, 1), (1, options.tokens), truncated=False) for row in ids])
+        seconds = _timed(_jax_jobs(loss, theta, vectors), options.rounds)
+        products = np.asarray(loss.hvps(theta, vectors))
+        facts = {
+            "parameters": int(theta.size),
+            "temporary_gigabytes": {name: each / 1e9 for name, each in adapted.programs.temporary_bytes().items()},
+            "compile_seconds_of_hvp_by_layers": _compile_seconds(adapted, loss, unravel(theta)),
+        }
+    else:
+        peer = TorchPeer(model, lora, tensors, ids)
+        split = [peer.split(adapter_to_peft(lora, unravel(vector))) for vector in vectors]
+        seconds = _timed(_torch_jobs(peer, split), options.rounds)
+        found = [adapter_from_peft(config, lora, peer.joined(product)) for product in peer.double_backward(split)]
+        products = np.stack([np.asarray(flat(each)[0]) for each in found])
+    np.save(options.out / f"{options.side}.npy", products)
+    write_json(options.out / f"{options.side}.json", {"seconds": seconds, **facts})
 
 
 def _away_from_zero(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -108,15 +142,17 @@ def _away_from_zero(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: each + 0.02 * rng.standard_normal(each.shape, dtype=np.float32) for name, each in tensors.items()}
 
 
-def _jobs(
-    adapted: Adapted, loss: ChunkedLoss, vectors: jax.Array, peer: TorchPeer, split: list[Any]
-) -> dict[str, tuple[Callable[[], Any], int]]:
+def _jax_jobs(loss: ChunkedLoss, theta: jax.Array, vectors: jax.Array) -> dict[str, tuple[Callable[[], Any], int]]:
     """What is timed, and how many products it makes."""
-    theta = adapted.theta
     return {
         "gradient": (lambda: jax.block_until_ready(loss.value_and_gradient(theta)), 1),
         "hvp": (lambda: jax.block_until_ready(loss.hvp(theta, vectors[0])), 1),
         "hvps": (lambda: jax.block_until_ready(loss.hvps(theta, vectors)), len(vectors)),
+    }
+
+
+def _torch_jobs(peer: TorchPeer, split: list[Any]) -> dict[str, tuple[Callable[[], Any], int]]:
+    return {
         "torch gradient": (peer.gradient, 1),
         "torch double backward": (lambda: peer.double_backward(split), len(split)),
         "torch forward over reverse": (lambda: peer.forward_over_reverse(split[:1]), 1),
