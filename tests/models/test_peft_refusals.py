@@ -188,7 +188,7 @@ def test_another_name_is_another_model(saved, base):
 
 def test_the_embedded_model_has_a_name_of_its_own(saved, monkeypatch, tmp_path):
     monkeypatch.setenv("TRADEOFFBOUNDS_CACHE", str(tmp_path / "cache"))
-    folder = saved(base_model_name_or_path="/root/.cache/tradeoffbounds/models/smollm2-135m-instruct-q4_1")
+    folder = saved(base_model_name_or_path="/elsewhere/models/smollm2-135m-instruct-q4_1")
     assert read(folder, model=EMBEDDED)[0] == preset("lora", 32)
     message = refusal(saved(base_model_name_or_path="HuggingFaceTB/SmolLM2-135M-Instruct"), model=EMBEDDED)
     assert message.startswith("it was trained on HuggingFaceTB/SmolLM2-135M-Instruct, not on embedded; pass --model")

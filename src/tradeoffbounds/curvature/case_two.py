@@ -19,6 +19,8 @@ from tradeoffbounds.curvature.suprema import Search, Suprema, explore
 from tradeoffbounds.sources.chat import Rendered
 
 Constants = dict[str, dict[str, Bound]]
+#: Whose rows each gap of Case II is measured on.
+_ROLES = {"safety_gap": "alignment", "capability_gap": "capability"}
 
 
 @dataclass(frozen=True)
@@ -126,21 +128,15 @@ def case_two(
 
     progress(f"{name}: start against the aligned model")
     offset = {
-        gap: offset_of(adapted, texts[role][: budget.offset_rows], confidence, seed)
-        for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
+        gap: offset_of(adapted, texts[role][: budget.offset_rows], confidence, seed) for gap, role in _ROLES.items()
     }
     progress(f"{name}: gradients and spectra")
     starts = {role: start_of(loss, theta, f"{role} with {name}") for role, loss in losses.items()}
     gradients = {role: start.gradient for role, start in starts.items()}
     steps = budget.search.lanczos
     spectra = {role: spectrum_at(losses[role], theta, gradients[role], steps, seed) for role in roles}
-    norms = {
-        gap: gradient_norms(starts[role], confidence, seed)
-        for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
-    }
-    at_start = {
-        gap: loss_of(starts[role]) for gap, role in (("safety_gap", "alignment"), ("capability_gap", "capability"))
-    }
+    norms = {gap: gradient_norms(starts[role], confidence, seed) for gap, role in _ROLES.items()}
+    at_start = {gap: loss_of(starts[role]) for gap, role in _ROLES.items()}
     progress(f"{name}: directions")
     safety, capability = losses["alignment"], losses["capability"]
     directions = along_descent(

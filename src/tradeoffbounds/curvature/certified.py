@@ -10,7 +10,7 @@ import numpy as np
 
 from tradeoffbounds.bounds import linear_softmax
 from tradeoffbounds.bounds.bound import Bound
-from tradeoffbounds.curvature.response_loss import Chunks
+from tradeoffbounds.curvature.response_loss import Chunks, predicting_states
 from tradeoffbounds.models.decoder import Decoder, variables
 
 
@@ -21,8 +21,8 @@ def head_constants(decoder: Decoder, params: Any, chunks: Chunks) -> dict[str, B
     """
 
     def norms(weights: Any, chunk: Chunks) -> jax.Array:
-        states = jnp.asarray(decoder.apply(variables(weights), chunk.tokens, method="states"), jnp.float32)
-        return jnp.linalg.norm(jnp.take_along_axis(states, chunk.positions[..., None], axis=1), axis=-1)
+        states = predicting_states(decoder, variables(weights), chunk)
+        return jnp.linalg.norm(states.astype(jnp.float32), axis=-1)
 
     # One chunk at a time, as the losses are.
     with jax.default_matmul_precision("float32"):

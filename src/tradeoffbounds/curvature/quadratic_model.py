@@ -121,18 +121,18 @@ def quadratic_model(
     kept = spread > _RANK * spread[-1]
     # Coefficients of an orthonormal basis of the span, in terms of the frame.
     orthonormal = directions[:, kept] / np.sqrt(spread[kept])
+    parts = slice(0, len(bases[0])), slice(len(bases[0]), None)
     quadratics = []
-    for which, loss in enumerate((capability, proxy)):
-        own, other = which, 1 - which
+    for own, loss in enumerate((capability, proxy)):
+        other = 1 - own
+        here, there = parts[own], parts[other]
         products = loss.hvps(at, bases[other])
         inner = np.zeros_like(gram)
-        first = len(bases[0])
-        here, there = (slice(0, first), slice(first, None)) if own == 0 else (slice(first, None), slice(0, first))
         inner[here, here] = spectra[own].projected
         inner[:, there] = np.asarray(frame @ products.T, np.float64)
         inner[there, here] = inner[here, there].T
         inner[there, there] = (inner[there, there] + inner[there, there].T) / 2
-        slope = np.asarray(frame @ gradients[which], np.float64)
+        slope = np.asarray(frame @ gradients[own], np.float64)
         quadratics.append(Quadratic(orthonormal.T @ slope, orthonormal.T @ inner @ orthonormal))
     return QuadraticModel(*quadratics)
 
@@ -165,10 +165,10 @@ def sharing(
     if math.isnan(interference) or interference > most:
         unknown = _predicted(math.inf, "upper", status=UNBOUNDED if math.isnan(interference) else TOO_LARGE)
         return Sharing(penalty, unknown, unknown)
-    low, high = information.interval or (information.value, information.value)
-    value, least, most = (max(interference - cost, 0.0) for cost in (information.value, high, low))
+    cheapest, dearest = information.interval or (information.value, information.value)
+    value, low, high = (max(interference - cost, 0.0) for cost in (information.value, dearest, cheapest))
     cost = replace(
-        _predicted(value), interval=(min(least, value), max(most, value)), confidence=information.confidence,
+        _predicted(value), interval=(min(low, value), max(high, value)), confidence=information.confidence,
         method="reduced quadratic model; interval: that of the information cost",
         assumptions=tuple(sorted({*information.assumptions, "rows"})),
     )  # fmt: skip

@@ -66,13 +66,18 @@ def flat(adapter: Any) -> tuple[Float[Array, " p"], Any]:
     return ravel_pytree(adapter)
 
 
+def predicting_states(decoder: Decoder, weights: Any, chunk: Chunks) -> Float[Array, " r k h"]:
+    """Final states of one chunk at the positions that predict its response tokens."""
+    states = jnp.asarray(decoder.apply(weights, chunk.tokens, method="states"))
+    return jnp.take_along_axis(states, chunk.positions[..., None], axis=1)
+
+
 def response_loss(decoder: Decoder, unravel: Any) -> Rows:
     """theta -> weighted losses of a chunk's rows, Σ_t -log P(y_t | x, y_<t) / n; ``frozen`` are base weights."""
 
     def rows(theta: Float[Array, " p"], params: Any, chunk: Chunks) -> Float[Array, " r"]:
         weights = variables(params, None if unravel is None else unravel(theta))
-        states = jnp.asarray(decoder.apply(weights, chunk.tokens, method="states"))
-        states = jnp.take_along_axis(states, chunk.positions[..., None], axis=1)
+        states = predicting_states(decoder, weights, chunk)
         logits = jnp.asarray(decoder.apply(weights, states, method="logits"), jnp.float32)
         chosen = jnp.take_along_axis(logits, chunk.targets[..., None], axis=-1)[..., 0]
         return ((jax.nn.logsumexp(logits, axis=-1) - chosen) * chunk.weights).sum(axis=-1)

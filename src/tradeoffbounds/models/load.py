@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tradeoffbounds.errors import UserError
+from tradeoffbounds.models.embedded import NAME as EMBEDDED_NAME
 from tradeoffbounds.models.embedded import check_installed, embedded_folder
 
 EMBEDDED = "embedded"
-_EMBEDDED_NAME = "smollm2-135m-instruct-q4_1"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def is_gguf(spec: str) -> bool:
 def model_id(spec: str) -> str:
     """What identifies the weights in caches and records: a name, or an absolute path and its date."""
     if spec == EMBEDDED:
-        return f"{_EMBEDDED_NAME} (dequantised)"
+        return f"{EMBEDDED_NAME} (dequantised)"
     folder = Path(spec)
     if is_gguf(spec) and folder.is_file():
         return f"{folder.resolve()}@{folder.stat().st_mtime_ns}"
@@ -109,7 +109,7 @@ def model_names(spec: str) -> tuple[str, ...]:
     Nothing is loaded or converted.
     """
     if spec == EMBEDDED:
-        return (_EMBEDDED_NAME,)
+        return (EMBEDDED_NAME,)
     path = Path(os.path.abspath(spec))  # "." has a name too; a link keeps its own
     # Of a GGUF file, transformers and PEFT know the folder only.
     return (path.name, path.parent.name) if is_gguf(spec) else (path.name,)
