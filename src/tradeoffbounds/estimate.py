@@ -19,7 +19,7 @@ from tradeoffbounds.overlap.features import Reader
 from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
 from tradeoffbounds.report.progress import Reporter
-from tradeoffbounds.report.record import case_one_record
+from tradeoffbounds.report.record import case_one_record, plain_options
 from tradeoffbounds.report.verdict import penalty_for_gap, verdict
 from tradeoffbounds.runs import environment, open_run_folder, write_json
 from tradeoffbounds.sources import Source, load_source
@@ -75,7 +75,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     methods = None if config.curvature == "off" else _case_two(config, loaded, reader, result, say)
     record: dict[str, Any] = {
         "schema": SCHEMA,
-        "config": _plain(asdict(config)),
+        "config": plain_options(asdict(config)),
         "environment": environment(placement.device, placement.dtype) | {"template_sha256": reader.template},
         "sources": {
             role: source.describe() | {"truncated": cut}
@@ -133,10 +133,14 @@ def _check_case_two(config: EstimateConfig) -> None:
 def _case_two(
     config: EstimateConfig, sources: dict[str, Source], reader: Reader, result: CaseOne, say: Reporter
 ) -> Methods:
-    from tradeoffbounds.curvature.methods import run_methods
+    from tradeoffbounds.curvature.methods import run_methods, texts_of
 
     reader.release()  # Case II has weights of its own
-    return run_methods(sources, reader.tokenizer, result.predicted_totals, _settings(config), progress=say.step)
+    settings = _settings(config)
+    return run_methods(
+        texts_of(sources, reader.tokenizer, settings), result.predicted_totals, settings,
+        same_source=result.same_source, progress=say.step,
+    )  # fmt: skip
 
 
 def _settings(config: EstimateConfig) -> Settings:
@@ -164,15 +168,6 @@ def _warnings(sources: dict[str, Source]) -> list[str]:
     if sources["proxy"].sha256 == sources["capability"].sha256:
         found.append("proxy and capability are the same data: there is nothing to trade off between them")
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Paths and tuples as JSON knows them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def main(arguments: list[str] | None = None) -> int:

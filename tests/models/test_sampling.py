@@ -6,7 +6,8 @@ import torch
 from scipy.stats import chisquare
 
 from tradeoffbounds.models import hidden_states
-from tradeoffbounds.models.sampling import log_likelihoods, pad, sample_responses
+from tradeoffbounds.models.response_logits import pad
+from tradeoffbounds.models.sampling import log_likelihoods, sample_responses
 from tradeoffbounds.sources import render
 
 from ..tiny_models import tiny_llama

@@ -77,18 +77,31 @@ def devices_for(device: str) -> list[Any]:
         raise UserError("--device cuda: JAX sees no CUDA device; install jax[cuda12], or use --device cpu") from error
 
 
+def rows_read(settings: Settings) -> tuple[int, int]:
+    """How many rows of each source Case II looks at, and the most tokens of each."""
+    budget = BUDGETS[settings.curvature]
+    return max(budget.rows, budget.offset_rows), min(budget.tokens, settings.max_tokens)
+
+
+def texts_of(sources: Mapping[str, Source], tokenizer: Any, settings: Settings) -> dict[str, list[Rendered]]:
+    """The rows that Case II looks at, by role."""
+    rows, length = rows_read(settings)
+    return {role: _rendered(source, tokenizer, rows, length, settings) for role, source in sources.items()}
+
+
 def run_methods(
-    sources: Mapping[str, Source],
-    tokenizer: Any,
+    texts: Mapping[str, Sequence[Rendered]],
     information: Sequence[tuple[float, Bound]],
     settings: Settings,
     *,
+    same_source: bool,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Methods:
     """Import the model once, then Case II of every method on the same rows.
 
     Args:
-        sources: by role: alignment, proxy, capability.
+        texts: by role (alignment, proxy, capability), in random order; see :func:`rows_read`.
+        same_source: alignment and proxy are the same data.
         information: λ and Case I's prediction of the least G_f + λ Ĝ_s.
 
     Raises:
@@ -99,11 +112,6 @@ def run_methods(
     platform = devices[0].platform
     # On a CPU, XLA multiplies bfloat16 more slowly than float32, and less exactly.
     dtype = ("float32" if platform == "cpu" else "bfloat16") if settings.dtype == "auto" else settings.dtype
-    length = min(budget.tokens, settings.max_tokens)
-    texts = {
-        role: _rendered(source, tokenizer, max(budget.rows, budget.offset_rows), length, settings)
-        for role, source in sources.items()
-    }
     progress("reading the model's weights")
     imported = import_model(settings.model, dtype, settings.peft, adapter=settings.adapter, seed=settings.seed)
     params = import_params(imported.config, imported.state, dtype, devices)
@@ -113,13 +121,13 @@ def run_methods(
         case_two(
             adapt(imported.config, config, params, tensors, shape, devices=devices, fresh=settings.adapter is None),
             texts, information, radii=settings.radius, budget=budget,
-            same_source=sources["alignment"].sha256 == sources["proxy"].sha256,
+            same_source=same_source,
             confidence=settings.confidence, seed=settings.seed, progress=progress,
         )
         for config, tensors in imported.adapters
     ]  # fmt: skip
     truncated = {role: sum(text.truncated for text in rows[: budget.rows]) for role, rows in texts.items()}
-    return Methods(results, settings, length, truncated, platform, dtype)
+    return Methods(results, settings, rows_read(settings)[1], truncated, platform, dtype)
 
 
 def _rendered(source: Source, tokenizer: Any, rows: int, length: int, settings: Settings) -> list[Rendered]:

@@ -26,17 +26,11 @@ def fresh_adapter(model: Any, config: AdapterConfig, seed: int) -> dict[str, np.
         ValueError: P-tuning without an encoder, whose virtual tokens have no initial values of their own.
     """
     import torch
-    from peft import get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model_state_dict
 
-    if config.method == "p-tuning" and not config.encoder_hidden:
-        raise ValueError("P-tuning starts from an encoder: encoder_hidden must be positive")
     # PEFT rebuilds the model that it is given, so it is given other modules around the same weights.
     shared = {id(weight): torch.nn.Parameter(weight.detach(), requires_grad=False) for weight in model.parameters()}
-    modules = copy.deepcopy(model, shared)
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers is not the caller's
-        torch.manual_seed(seed)
-        adapted = get_peft_model(modules, peft_config(config))
+    adapted = attach_fresh(copy.deepcopy(model, shared), config, seed)
     if config.method == "p-tuning":
         encoder = adapted.prompt_encoder["default"].state_dict()
         state = {f"prompt_encoder.{name}": tensor for name, tensor in encoder.items()}
@@ -44,6 +38,23 @@ def fresh_adapter(model: Any, config: AdapterConfig, seed: int) -> dict[str, np.
         # "auto" would ask the hub whether the vocabulary was resized.
         state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     return {name: np.array(tensor.detach().float().cpu().numpy()) for name, tensor in state.items()}
+
+
+def attach_fresh(model: Any, config: AdapterConfig, seed: int) -> Any:
+    """``model`` rebuilt by PEFT around a new adapter; the same seed gives the same initial values everywhere.
+
+    Raises:
+        ValueError: P-tuning without an encoder, whose virtual tokens have no initial values of their own.
+    """
+    import torch
+    from peft import get_peft_model
+
+    if config.method == "p-tuning" and not config.encoder_hidden:
+        raise ValueError("P-tuning starts from an encoder: encoder_hidden must be positive")
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers is not the caller's
+        torch.manual_seed(seed)
+        return get_peft_model(model, peft_config(config))
 
 
 def peft_config(config: AdapterConfig) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tradeoffbounds.models.hidden_states import batches
-from tradeoffbounds.models.sampling import pad
+from tradeoffbounds.models.response_logits import pad
 from tradeoffbounds.sources.chat import Rendered
 
 #: Share of the depth after whose layer the steering vectors are added; gradients need only the layers above.

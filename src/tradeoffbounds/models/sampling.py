@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tradeoffbounds.models.hidden_states import batches
-
-Tokens = Sequence[int]
+from tradeoffbounds.models.response_logits import Tokens, pad, predictions
 
 
 def sample_responses(
@@ -63,23 +62,12 @@ def log_likelihoods(
     import torch
 
     result = np.zeros(len(prefixes))
-    texts = [[*prefix, *response] for prefix, response in zip(prefixes, responses, strict=True)]
     with torch.inference_mode():
-        for batch in batches([len(text) for text in texts]):
-            ids, mask = pad([texts[i] for i in batch], left=False)
-            # Logits from before the first response token on; earlier ones would be thrown away.
-            first = min(len(prefixes[i]) for i in batch) - 1
-            kept = torch.arange(first, ids.shape[1], device=model.device)
-            logits = model(
-                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), logits_to_keep=kept
-            ).logits
-            for row, i in enumerate(batch):
-                start, length = len(prefixes[i]) - 1 - first, len(responses[i])
-                log_probs = logits[row, start : start + length].float().log_softmax(dim=-1)
-                target = torch.tensor(list(responses[i]), device=model.device)
-                result[i] = log_probs.gather(1, target[:, None]).double().sum().item()
+        for i, logits in predictions(model, prefixes, responses):
+            target = torch.tensor(list(responses[i]), device=logits.device)
+            result[i] = logits.log_softmax(dim=-1).gather(1, target[:, None]).double().sum().item()
             if on_batch is not None:
-                on_batch(len(batch))
+                on_batch(1)
     return result
 
 
@@ -98,17 +86,3 @@ def _end_of_turn(model: Any, tokenizer: Any) -> list[int]:
     if end is None:
         end = tokenizer.eos_token_id
     return list(end) if isinstance(end, list | tuple) else [end]
-
-
-def pad(texts: Sequence[Tokens], *, left: bool) -> tuple[Any, Any]:
-    """Token ids and attention mask, both (batch, longest). The mask hides the padding, whatever its id."""
-    import torch
-
-    length = max(map(len, texts))
-    ids = torch.zeros((len(texts), length), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, text in enumerate(texts):
-        span = slice(length - len(text), length) if left else slice(0, len(text))
-        ids[row, span] = torch.tensor(list(text))
-        mask[row, span] = 1
-    return ids, mask

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +13,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
+from tradeoffbounds.report.quantities import shortened
 from tradeoffbounds.report.record import reference
+from tradeoffbounds.runs import atomic_path
 
 Record = dict[str, Any]
 
@@ -22,12 +27,15 @@ Record = dict[str, Any]
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, PURPLE, WARNING, GREY = "#0072B2", "#CC79A7", "#D55E00", "#6E6E6E"
 COLOURS = {"total": BLUE, "capability_gap": GREEN, "proxy_gap": ORANGE, "safety_gap": PURPLE}
+#: Colours and markers of data sets and adapter methods, in the order of their appearance.
+SERIES_COLOURS, SERIES_MARKERS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK), ("o", "s", "^", "D", "v", "P", "X")
 
 PENALTY = "penalty λ"
 UNIT = "nats/response"
 #: Font sizes in points.
 TITLE, TEXT, SMALL = 13.0, 10.5, 9.5
 _INCH = 72.0
+_DPI = 150
 _LINE = 1.3
 #: Width of a letter of the title, as a part of its size.
 _BOLD = 0.62
@@ -59,7 +67,7 @@ def page(record: Record, finding: str, size: tuple[float, float], *, legend: Seq
             )
             used += points * _LINE / _INCH
     below = 0.08
-    for text in reversed(lines(_sources(record), SMALL)):
+    for text in reversed([*lines(_sources(record), SMALL), *lines(_references(record), SMALL)]):
         figure.text(0.012, below / height, text, va="bottom", size=SMALL, color=GREY, parse_math=False)
         below += SMALL * _LINE / _INCH
     if legend:
@@ -72,6 +80,17 @@ def page(record: Record, finding: str, size: tuple[float, float], *, legend: Seq
     rect = (0.004, below / height, 0.992, 1 - (below + used + 0.08) / height)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.08, h_pad=0.08))
     return figure
+
+
+def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write figures as PNG, each under its stem, and return their paths; an interrupted one leaves no file."""
+    paths = []
+    for stem, figure in figures.items():
+        path = folder / f"{stem}.png"
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=_DPI)
+        paths.append(path)
+    return paths
 
 
 def stand_in_warning(record: Record) -> str:
@@ -90,12 +109,27 @@ def short_name(source: Record, width: int) -> str:
     return name if len(name) <= width else f"{name[: width - 4].rstrip()} ..."
 
 
+def literal(text: str) -> str:
+    """For labels, where matplotlib reads what stands between dollars as mathematics."""
+    return text.replace("$", r"\$")
+
+
 def _sources(record: Record) -> str:
-    parts = [
-        f"{role}: {short_name(source, 60)} ({source['rows']} rows, {source['origin']})"
-        for role, source in record["sources"].items()
-    ]
+    parts = []
+    for role, source in record["sources"].items():
+        # The role of one source of several ends with its name already.
+        name = shortened(role, 72) if role.endswith(f": {source['name']}") else f"{role}: {short_name(source, 60)}"
+        parts.append(f"{name} ({source['rows']} rows, {source['origin']})")
     return "Sources - " + "; ".join(parts)
+
+
+def _references(record: Record) -> str:
+    """What a gap of 0 means, where the record says it; one phrase for the gaps that share it."""
+    gaps: dict[str, list[str]] = {}
+    for gap, meaning in record.get("references", {}).items():
+        gaps.setdefault(meaning, []).append(gap.replace("_", " "))
+    parts = [f"{', '.join(names)}: {meaning}" for meaning, names in gaps.items()]
+    return f"Gap 0 means - {'; '.join(parts)}" if parts else ""
 
 
 def panel_style(axes: Axes, title: str = "", *, x: str = PENALTY, y: str = UNIT) -> None:
@@ -127,6 +161,40 @@ def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> N
     axis.set_minor_formatter(NullFormatter())
 
 
+def signed_log_axis(axes: Axes, which: Literal["x", "y"], *series: Any) -> str:
+    """A logarithmic axis that shows all of ``series``: linear around 0 where any of it is 0 or below.
+
+    Returns what a label must add: empty, or where the axis is linear.
+    """
+    values = _finite(series)
+    sizes = np.abs(values[values != 0])
+    if values.size and values.min() > 0:
+        log_axis(axes, which, float(values.min()) / 1.5, float(values.max()) * 1.5)
+        return ""
+    top = float(sizes.max(initial=0.0)) or 1.0
+    small = float(np.quantile(sizes, 0.2)) if sizes.size else top
+    linear = 10.0 ** math.floor(math.log10(min(max(small, top * 1e-3), top * 0.3)))
+
+    def beyond(value: float, sign: int) -> float:
+        return 1.5 * value if sign * value > linear else value + sign * 0.4 * linear
+
+    low, high = beyond(float(values.min(initial=0.0)), -1), beyond(float(values.max(initial=0.0)), 1)
+    set_scale, set_limits, axis = (
+        (axes.set_xscale, axes.set_xlim, axes.xaxis) if which == "x" else (axes.set_yscale, axes.set_ylim, axes.yaxis)
+    )
+    set_scale("symlog", linthresh=linear, linscale=1)
+    set_limits(low, high)
+    decades = max(1, math.ceil(math.log10(top / linear)))
+    digits = (1, 3) if decades <= 2 else (1,)
+    ticks = [
+        digit * linear * 10.0**power for power in range(0, decades + 1, math.ceil(decades / 4)) for digit in digits
+    ]
+    axis.set_major_locator(FixedLocator([tick for tick in (*(-t for t in ticks), 0, *ticks) if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    axis.set_minor_locator(NullLocator())
+    return f"linear between ±{linear:g}"
+
+
 def log_x_axis(axes: Axes, shown: Iterable[float]) -> None:
     """A logarithmic x-axis over penalties or radii, with room around them also where there is only one."""
     values = list(shown)
@@ -137,8 +205,31 @@ def log_x_axis(axes: Axes, shown: Iterable[float]) -> None:
 
 def positive(*series: Any) -> np.ndarray:
     """All finite numbers above zero in the series, as one array: what a logarithmic axis can show."""
+    values = _finite(series)
+    return values[values > 0]
+
+
+def dot(label: str, colour: str = GREY, **style: Any) -> Line2D:
+    """A marker without a line, for a legend."""
+    drawn: dict[str, Any] = {"marker": "o", "markersize": 7} | style
+    return Line2D([], [], color=colour, linestyle="none", label=label, **drawn)
+
+
+def legend_below(axes: Axes, handles: Sequence[Artist] | None = None, columns: int = 1) -> None:
+    """Below the panel, clear of ticks and label: a distance in points, whatever the panel's height."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    lines = axes.get_xlabel().count("\n") + bool(axes.get_xlabel())
+    below = ScaledTranslation(0, -(24 + 18 * lines) / _INCH, figure.dpi_scale_trans)
+    axes.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + below,
+        fontsize=SMALL, frameon=False, handlelength=2.6, ncols=columns, columnspacing=1.4, borderaxespad=0,
+    )  # fmt: skip
+
+
+def _finite(series: Iterable[Any]) -> np.ndarray:
     values = np.concatenate([np.atleast_1d(np.asarray(each, dtype=float)).ravel() for each in series])
-    return values[np.isfinite(values) & (values > 0)]
+    return values[np.isfinite(values)]
 
 
 def same_source(record: Record) -> bool:

@@ -18,9 +18,34 @@ def number(quantity: Record) -> float:
     return float(quantity["value"])
 
 
+def ends(quantity: Record) -> tuple[float, float]:
+    """The interval of a quantity, infinite where an end is open; the value twice where it has none."""
+    if quantity["interval"] is None:
+        return number(quantity), number(quantity)
+    low, high = quantity["interval"]
+    return (-math.inf if low is None else low), (math.inf if high is None else high)
+
+
 def plain(value: float, digits: int = 3) -> str:
     """A number in significant digits, written out from 0.0001 to 999999."""
     return f"{float(f'{value:.{digits}g}'):g}"
+
+
+def with_interval(quantity: Record, digits: int = 2) -> str:
+    """A quantity in a sentence: its value, and from where to where it may lie if that is known."""
+    value = plain(number(quantity), digits)
+    if quantity["interval"] is None:
+        return value
+    low, high = ends(quantity)
+    return f"{value} ({plain(low, digits)} to {plain(high, digits)})"
+
+
+def shortened(name: str, width: int) -> str:
+    """A name in at most ``width`` characters, both ends kept: paths and system prompts often share their beginning."""
+    if len(name) <= width:
+        return name
+    tail = (width - 5) // 2
+    return f"{name[: width - 5 - tail].rstrip()} ... {name[-tail:].lstrip()}"
 
 
 def known_from_below(quantity: Record) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def case_one_record(result: CaseOne) -> dict[str, Any]:
     """The parts of estimate.json that Case I fills."""
     return {
         "overlap": {name: bound.to_json() for name, bound in result.overlap.items()},
-        "loss_constraint": [{"penalty": penalty, **_nested(row)} for penalty, row in result.penalties],
+        "loss_constraint": case_one_rows(result),
         "learning_curve": {
             "quantity": "lower end of G_f + lambda G_s_hat at lambda = 1, nats/response",
             "rows": list(result.learning.rows),
@@ -30,6 +31,20 @@ def case_one_record(result: CaseOne) -> dict[str, Any]:
         "classifier_scores": _histogram(result),
         "assumptions": dict(ASSUMPTIONS),
     }
+
+
+def case_one_rows(result: CaseOne) -> list[dict[str, Any]]:
+    """Every bound and prediction at each penalty."""
+    return [{"penalty": penalty, **_nested(row)} for penalty, row in result.penalties]
+
+
+def plain_options(value: Any) -> Any:
+    """Options of a door as JSON knows them: paths are text, tuples are lists."""
+    if isinstance(value, dict):
+        return {key: plain_options(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain_options(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def reference(record: dict[str, Any]) -> dict[str, Any]:

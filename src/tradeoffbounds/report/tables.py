@@ -19,7 +19,7 @@ def print_estimate(record: Record, folder: Path) -> None:
     """Sources, the penalties and the radii side by side, the verdict, and where the files are."""
     console = Console()
     console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
-    console.print(_sources(record))
+    console.print(sources_table(record))
     console.print(_gaps(record))
     console.print(_bounds(record))
     for table in case_two_tables(record):
@@ -35,7 +35,8 @@ def print_estimate(record: Record, folder: Path) -> None:
     console.print(f"\nWritten: {folder / 'estimate.json'} and {folder / 'figures'}", highlight=False)
 
 
-def _sources(record: Record) -> Table:
+def sources_table(record: Record) -> Table:
+    """What was read, by role: a stand-in is named as one."""
     table = Table(title="Sources", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("role", "data", "origin", "rows", "sha256"):
         table.add_column(heading, justify="right" if heading == "rows" else "left")

@@ -30,6 +30,8 @@ _PAIRS = (
     (("conversations",), "conversations"),
 )
 
+_CHOSEN, _REJECTED = "chosen", "rejected"
+
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "chatgpt": "assistant"}
 
 
@@ -69,15 +71,45 @@ def to_rows(records: Sequence[Record], where: str, registered: Registered | None
     Raises:
         UserError: no layout fits, or a record lacks a column or has a value that is not text.
     """
-    columns = {column: None for record in records for column in record.values}
-    layouts = [Layout(*pair) for pair in _PAIRS]
-    if registered is not None and registered.response_column is not None:
-        layouts.insert(0, Layout(registered.prompt_columns, registered.response_column))
-    layout = next((layout for layout in layouts if layout.fits(columns)), None)
+    columns = _columns(records)
+    layout = next((layout for layout in _layouts(registered) if layout.fits(columns)), None)
     if layout is None:
         found = ", ".join(columns) or "none"
         raise UserError(f"{where}: no prompt and response columns; found: {found}; accepted: {ACCEPTED}")
     return [_to_row(record, layout) for record in records]
+
+
+def to_pairs(records: Sequence[Record], where: str, registered: Registered | None = None) -> list[tuple[Row, str]]:
+    """The prompt and chosen response of every record, with its rejected response; "" where it has none.
+
+    A rejected response is read as the chosen one is.
+
+    Raises:
+        UserError: there is no prompt, chosen or rejected column, or `to_rows` would refuse the rest.
+    """
+    columns = _columns(records)
+    preferring = (layout for layout in _layouts(registered) if layout.response == _CHOSEN)
+    layout = next((layout for layout in preferring if layout.fits(columns)), None)
+    if layout is None or _REJECTED not in columns:
+        raise UserError(
+            f"{where}: no preference pairs; columns found: {', '.join(columns) or 'none'}; expected: prompt, "
+            f"{_CHOSEN}, {_REJECTED}; without rejected responses use --objective sft"
+        )
+    return [
+        (_to_row(record, layout), _reply(record, layout, _REJECTED) if _REJECTED in record.values else "")
+        for record in records
+    ]
+
+
+def _columns(records: Sequence[Record]) -> dict[str, None]:
+    return {column: None for record in records for column in record.values}
+
+
+def _layouts(registered: Registered | None) -> list[Layout]:
+    layouts = [Layout(*pair) for pair in _PAIRS]
+    if registered is not None and registered.response_column is not None:
+        layouts.insert(0, Layout(registered.prompt_columns, registered.response_column))
+    return layouts
 
 
 def _to_row(record: Record, layout: Layout) -> Row:
@@ -90,16 +122,18 @@ def _to_row(record: Record, layout: Layout) -> Row:
     if isinstance(asked, list):
         # The response answers the last thing the user said; earlier turns and any system message go.
         prompt = _contents(record, layout.prompt[0], "user")[-1:]
-        reply = -1
     else:
         prompt = [_text(record, column) for column in layout.prompt if column in record.values]
-        reply = 0
-    if isinstance(record.values[layout.response], list):
-        replies = _contents(record, layout.response, "assistant")
-        response = replies[reply] if replies else ""
-    else:
-        response = _text(record, layout.response)
-    return Row("\n\n".join(part for part in prompt if part.strip()), response)
+    return Row("\n\n".join(part for part in prompt if part.strip()), _reply(record, layout, layout.response))
+
+
+def _reply(record: Record, layout: Layout, column: str) -> str:
+    """What `column` answers to the record's prompt; of messages the last one if the prompt is a conversation too."""
+    if not isinstance(record.values[column], list):
+        return _text(record, column)
+    replies = _contents(record, column, "assistant")
+    reply = -1 if isinstance(record.values[layout.prompt[0]], list) else 0
+    return replies[reply] if replies else ""
 
 
 def _first_turn(record: Record, column: str) -> Row:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Literal, get_args
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.sources import hub
-from tradeoffbounds.sources.columns import to_rows
+from tradeoffbounds.sources.columns import Record, to_rows
 from tradeoffbounds.sources.files import SUFFIXES, read_records
 from tradeoffbounds.sources.registry import BUNDLED, BUNDLED_PREFIX, Registered, find, source_names, suggest
-from tradeoffbounds.sources.source import Row, Source
+from tradeoffbounds.sources.source import Origin, Source
 
 Role = Literal["alignment", "proxy", "capability"]
 
 _BUNDLE = Path(__file__).with_name("bundled")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records that a spec led to.
+
+    `where` names them in an error, `name`, `origin` and `stand_in_for` in a `Source`. `registered`
+    holds the columns they were published with, where those are to be tried first.
+    """
+
+    name: str
+    origin: Origin
+    where: str
+    records: Sequence[Record]
+    registered: Registered | None = None
+    stand_in_for: str | None = None
 
 
 def load_source(
@@ -46,27 +65,57 @@ def load_source(
     Raises:
         UserError: the spec is unknown, belongs to the audit, cannot be read, or has too few rows.
     """
+    with errors_naming(role):
+        found = find_records(spec, data_dir, allow_stand_in, allow_hub, max_rows)
+        rows = to_rows(found.records, found.where, found.registered)
+        source = Source.from_rows(found.name, found.origin, rows, stand_in_for=found.stand_in_for)
+        check_enough(source, min_rows)
+        return source
+
+
+@contextmanager
+def errors_naming(role: Role) -> Iterator[None]:
+    """Begin every `UserError` inside with the role of the source that was asked for.
+
+    Raises:
+        UserError: there is no such role.
+    """
     if role not in get_args(Role):
         raise UserError(f"unknown role {role!r}; expected one of: {', '.join(get_args(Role))}")
-    folder = None if data_dir is None else Path(data_dir)
-    if folder is not None and not folder.is_dir():
-        raise UserError(f"data folder {folder}: " + ("not a folder" if folder.exists() else "no such folder"))
     try:
-        source = _resolve(spec, folder, allow_stand_in, allow_hub, max_rows)
+        yield
     except UserError as error:
         raise UserError(f"{role} source: {error}") from error
+
+
+def check_enough(source: Source, min_rows: int) -> None:
+    """Refuse a source of fewer than `min_rows` rows, saying what became of the others.
+
+    Raises:
+        UserError: there are fewer.
+    """
     if len(source.rows) < min_rows:
         dropped = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in source.dropped.items())
         raise UserError(
-            f"{role} source: {source.name} has {len(source.rows)} usable rows (dropped: {dropped}); "
-            f"at least {min_rows} are needed"
+            f"{source.name} has {len(source.rows)} usable rows (dropped: {dropped}); at least {min_rows} are needed"
         )
-    return source
 
 
-def _resolve(
-    spec: str | PathLike[str], folder: Path | None, allow_stand_in: bool, allow_hub: bool, max_rows: int
-) -> Source:
+def find_records(
+    spec: str | PathLike[str],
+    data_dir: str | PathLike[str] | None,
+    allow_stand_in: bool,
+    allow_hub: bool,
+    max_rows: int,
+) -> Found:
+    """The records that `spec` names, their columns not looked at yet; arguments as in `load_source`.
+
+    Raises:
+        UserError: the spec is unknown, belongs to the audit, or cannot be read.
+    """
+    folder = None if data_dir is None else Path(data_dir)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"data folder {folder}: " + ("not a folder" if folder.exists() else "no such folder"))
     name = str(spec)
     if name.startswith(BUNDLED_PREFIX):
         return _from_bundle(name.removeprefix(BUNDLED_PREFIX))
@@ -91,7 +140,7 @@ def _resolve(
 
 def _from_registered(
     entry: Registered, folder: Path | None, allow_stand_in: bool, allow_hub: bool, max_rows: int
-) -> Source:
+) -> Found:
     if folder is not None:
         local = _in_folder(folder, entry.name)
         if local is None:
@@ -102,7 +151,7 @@ def _from_registered(
             )
         return _from_file(local, entry.name, entry)
     try:
-        return Source.from_rows(entry.name, "hub", _hub_rows(entry.name, entry, allow_hub, max_rows))
+        return _from_hub(entry.name, entry, allow_hub, max_rows)
     except hub.HubUnavailable as unavailable:
         if allow_stand_in and entry.stand_in is not None:
             return _from_bundle(entry.stand_in, stand_in_for=entry.name)
@@ -112,16 +161,16 @@ def _from_registered(
         ) from unavailable
 
 
-def _from_hub_id(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> Source:
+def _from_hub_id(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> Found:
     try:
-        return Source.from_rows(name, "hub", _hub_rows(name, entry, allow_hub, max_rows))
+        return _from_hub(name, entry, allow_hub, max_rows)
     except hub.HubUnavailable as unavailable:
         raise UserError(
             f"hub data set {name}: {unavailable}; give a local file instead, or check the id and the network"
         ) from unavailable
 
 
-def _hub_rows(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> list[Row]:
+def _from_hub(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> Found:
     if not allow_hub:
         raise hub.HubUnavailable("the hub is not allowed")
     if entry is None:
@@ -132,19 +181,19 @@ def _hub_rows(name: str, entry: Registered | None, allow_hub: bool, max_rows: in
         records = hub.stream(
             entry.hub, config=entry.hub_config, file=entry.hub_file, split=entry.split, max_rows=max_rows
         )
-    return to_rows(records, f"hub data set {name}", entry)
+    return Found(name, "hub", f"hub data set {name}", records, entry)
 
 
-def _from_file(path: Path, name: str, entry: Registered | None = None) -> Source:
-    return Source.from_rows(name, "local", to_rows(read_records(path), str(path), entry))
+def _from_file(path: Path, name: str, entry: Registered | None = None) -> Found:
+    return Found(name, "local", str(path), read_records(path), entry)
 
 
-def _from_bundle(name: str, *, stand_in_for: str | None = None) -> Source:
+def _from_bundle(name: str, *, stand_in_for: str | None = None) -> Found:
     if name not in BUNDLED:
         raise UserError(_unknown(BUNDLED_PREFIX + name))
-    path = _BUNDLE / f"{name}.jsonl"
-    rows = to_rows(read_records(path), path.name)
-    return Source.from_rows(BUNDLED_PREFIX + name, "bundled", rows, stand_in_for=stand_in_for)
+    records = read_records(_BUNDLE / f"{name}.jsonl")
+    name = BUNDLED_PREFIX + name
+    return Found(name, "bundled", name, records, stand_in_for=stand_in_for)
 
 
 def _in_folder(folder: Path | None, name: str) -> Path | None:

@@ -1,0 +1,1 @@
+"""Many runs side by side: what predictions, bounds and observations say together."""

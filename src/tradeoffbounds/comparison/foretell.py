@@ -1,0 +1,136 @@
+"""What the theory says of every run before it is trained, from the training rows: Case I and Case II."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from tradeoffbounds.bounds.bound import Bound
+from tradeoffbounds.comparison.compare import Foretold, Gaps, case_one_foretold, case_two_foretold
+from tradeoffbounds.finetune.gather import Gathered
+from tradeoffbounds.finetune.material import Material
+from tradeoffbounds.finetune.plan import Run
+from tradeoffbounds.finetune.rows import Text
+from tradeoffbounds.models.adapter_config import Method
+from tradeoffbounds.overlap.case_one import CaseOne, case_one
+from tradeoffbounds.overlap.features import Reader
+from tradeoffbounds.report.progress import Reporter
+from tradeoffbounds.sources.chat import Rendered
+
+if TYPE_CHECKING:
+    from tradeoffbounds.curvature.case_two import CaseTwo
+    from tradeoffbounds.curvature.methods import Methods, Settings
+
+#: (proxy, capability), by name.
+Sources = tuple[str, str]
+#: A response shorter than this, cut for Case II, tells too little to stay.
+_SHORTEST = 4
+#: Safety rows whose gradient is followed where there is no Case II to choose them.
+_PROBED = 8
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """Predictions by pair of sources.
+
+    Attributes:
+        case_two: only where curvature was asked for, and of the methods that Case II covers.
+    """
+
+    case_one: dict[Sources, CaseOne]
+    case_two: dict[Sources, Methods]
+
+    def of(self, run: Run, start: Gaps, confidence: float) -> Foretold:
+        """Of one run; nothing is said of an unconstrained one."""
+        pair = (run.proxy, run.capability)
+        curved = self._curved(pair, run.method)
+        if run.penalty is not None:
+            row = next(row for penalty, row in self.case_one[pair].penalties if penalty == run.penalty)
+            shared = () if curved is None else curved.sharing
+            cost = next((each.cost for each in shared if each.penalty == run.penalty), None)
+            return case_one_foretold(row, cost)
+        if run.radius is not None and curved is not None:
+            ball = next((ball for ball in curved.radii if ball.radius == run.radius), None)
+            if ball is not None:  # in a ball of radius 0 there is nothing to bound
+                return case_two_foretold(ball, start, confidence)
+        return Foretold({}, {})
+
+    def _curved(self, pair: Sources, method: str) -> CaseTwo | None:
+        results = self.case_two[pair].results if pair in self.case_two else []
+        return next((each for each in results if each.method == method), None)
+
+
+def foresee_penalties(
+    runs: Iterable[Run], gathered: Gathered, reader: Reader, *, confidence: float, seed: int, say: Reporter
+) -> dict[Sources, CaseOne]:
+    """Case I of every pair of sources that a penalty joins, from the training rows alone."""
+    found: dict[Sources, CaseOne] = {}
+    penalties: dict[Sources, set[float]] = {}
+    for run in runs:
+        if run.penalty is not None:
+            penalties.setdefault((run.proxy, run.capability), set()).add(run.penalty)
+    for pair, values in penalties.items():
+        labels = labels_of(pair)
+        (alignment, proxy, capability), _ = reader.read([gathered.sources[label] for label in labels.values()])
+        found[pair] = case_one(
+            alignment, proxy, capability, sorted(values), same_source=_same(gathered, pair),
+            likelihoods=gathered.likelihoods(labels), confidence=confidence, seed=seed, progress=say.step,
+        )  # fmt: skip
+    return found
+
+
+def foresee_balls(
+    runs: Sequence[Run], gathered: Gathered, case_one: dict[Sources, CaseOne], settings: Settings, say: Reporter
+) -> dict[Sources, Methods]:
+    """Case II of every pair of sources, at θ_s of the first seed."""
+    from tradeoffbounds.curvature.methods import run_methods
+
+    found: dict[Sources, Methods] = {}
+    for pair in dict.fromkeys((run.proxy, run.capability) for run in runs):
+        texts = {role: curved_texts(gathered, label, settings) for role, label in labels_of(pair).items()}
+        information: list[tuple[float, Bound]] = case_one[pair].predicted_totals if pair in case_one else []
+        found[pair] = run_methods(
+            texts, information, settings, same_source=_same(gathered, pair), progress=say.step
+        )  # fmt: skip
+    return found
+
+
+def curved_texts(gathered: Gathered, label: str, settings: Settings) -> list[Rendered]:
+    """The training rows that Case II looks at, cut to its length: they are in random order already."""
+    from tradeoffbounds.curvature.methods import rows_read
+
+    rows, length = rows_read(settings)
+    texts = gathered.material[label].train
+    return [_cut(text, length) for text in texts if length - len(text.prefix) >= _SHORTEST][:rows]
+
+
+def probe_rows(gathered: Gathered, settings: Settings | None) -> Material:
+    """The safety rows whose gradient is followed along a training: those of Case II, where it is computed."""
+    if settings is None:
+        return Material("probe", gathered.material["alignment"].train[:_PROBED], (), ())
+    from tradeoffbounds.curvature.case_two import BUDGETS
+
+    texts = curved_texts(gathered, "alignment", settings)[: BUDGETS[settings.curvature].rows]
+    cut = (Text(tuple(each.ids[: each.response_span[0]]), tuple(each.ids[each.response_span[0] :])) for each in texts)
+    return Material("probe", tuple(cut), (), ())
+
+
+def covered(methods: Iterable[str]) -> tuple[Method, ...]:
+    """Those methods whose curvature can be had: every one but full fine-tuning."""
+    return tuple(method for method in get_args(Method) if method in set(methods))
+
+
+def labels_of(pair: Sources) -> dict[str, str]:
+    """Role -> label."""
+    return {"alignment": "alignment", "proxy": f"proxy: {pair[0]}", "capability": f"capability: {pair[1]}"}
+
+
+def _same(gathered: Gathered, pair: Sources) -> bool:
+    return gathered.sources["alignment"].sha256 == gathered.sources[f"proxy: {pair[0]}"].sha256
+
+
+def _cut(text: Text, length: int) -> Rendered:
+    ids: list[Any] = [*text.prefix, *text.response]
+    start = len(text.prefix)
+    return Rendered(ids[:length], (0, start), (start, min(len(ids), length)), truncated=len(ids) > length)

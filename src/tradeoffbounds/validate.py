@@ -1,0 +1,272 @@
+"""Door 2, with a fine-tune: ``python -m tradeoffbounds.validate --proxy alpaca-gpt4``."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from tradeoffbounds.config import TEACHER_PREFIX
+from tradeoffbounds.errors import UserError
+from tradeoffbounds.models.load import Placement, check_model, model_id, place
+from tradeoffbounds.report.progress import Reporter
+from tradeoffbounds.report.record import plain_options
+from tradeoffbounds.runs import environment, open_run_folder, write_json
+from tradeoffbounds.sources import Source, load_preferences, load_source
+from tradeoffbounds.validate_config import ValidateConfig, name_of
+
+if TYPE_CHECKING:
+    from tradeoffbounds.comparison.foretell import Foresight
+    from tradeoffbounds.curvature.methods import Settings
+    from tradeoffbounds.finetune.gather import Gathered
+    from tradeoffbounds.finetune.plan import Plan, Run
+    from tradeoffbounds.finetune.training import Training
+    from tradeoffbounds.overlap.features import Reader
+
+SCHEMA = "tradeoffbounds/validate/1"
+#: Steps between two looks at validation rows and at the safety gradient, as a part of a training's steps.
+_LOOKS = 6
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What `validate` returns: the record that was written, and where."""
+
+    record: dict[str, Any]
+    folder: Path
+
+
+def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Validation:
+    """Fine-tune, measure, compare; writes validate.json, figures/ and runs/ into ``config.out``.
+
+    Raises:
+        UserError: something in the call cannot work; raised before any training wherever it can be.
+    """
+    from tradeoffbounds.comparison.assemble import Results, comparison_parts, foretold_parts, start_record
+    from tradeoffbounds.overlap.features import Reader
+    from tradeoffbounds.report.validate_figures import draw_validate_figures
+    from tradeoffbounds.report.validate_verdict import validate_verdict
+    from tradeoffbounds.sweeps import run_jobs
+
+    say = reporter or Reporter(quiet=True)
+    if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
+        config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
+    folder = open_run_folder(config.out)
+    check_model(config.model)
+    config, runs = _grid(config)
+    placement = place(config.device, config.dtype)
+    reader = Reader(
+        config.model, placement, config.system_prompt or None, config.max_tokens, full=config.is_teacher,
+        progress=say.advance,
+    )  # fmt: skip
+    reader.template  # noqa: B018  a model without a chat template is refused here, before its weights are read
+    gathered = _gather(config, reader, say)
+    start = _start(config, gathered, placement, say)
+    curvature = _curvature(config, runs, start)
+    sweep = _plan(config, runs, gathered, start, curvature, placement)
+    foresight = _foresee(config, sweep, gathered, reader, curvature, say)
+    reader.release()
+    say.step("fine-tuning")
+    finished = run_jobs(sweep.jobs, folder / "runs", engine=config.engine, address=config.address, progress=say.advance)
+    results = Results(sweep, finished, gathered)
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "config": plain_options(asdict(config)),
+        "environment": environment(placement.device, placement.dtype) | {"template_sha256": reader.template},
+        "mode": "teacher" if gathered.is_teacher else "dataset",
+        "sources": gathered.describe(),
+        "start": start_record(results, config.start, config.confidence),
+        **foretold_parts(foresight),
+        **comparison_parts(results, foresight, config.confidence),
+    }
+    record["verdict"] = validate_verdict(record)
+    say.step("drawing figures")
+    draw_validate_figures(record, folder / "figures")
+    write_json(folder / "validate.json", record)
+    say.done()
+    return Validation(record, folder)
+
+
+def _grid(config: ValidateConfig) -> tuple[ValidateConfig, list[Run]]:
+    """The grid of the options; or that of the sweep's file, with the sources that it names."""
+    from tradeoffbounds.finetune.plan import Run, grid
+    from tradeoffbounds.grid import read_sweep
+
+    shared = {"steps": config.steps, "batch": config.batch, "learning_rate": config.learning_rate}
+    if config.sweep is None:
+        proxies, capabilities = ([name_of(each)[0] for each in given] for given in (config.proxy, config.capability))
+        return config, grid(
+            proxies, capabilities, config.peft, config.objective, config.penalty, config.radius, config.seeds, **shared
+        )
+    default = {name: getattr(config, name)[0] for name in ("proxy", "capability", "peft", "objective", "seeds")}
+    points = []
+    for options in read_sweep(config.sweep):
+        unknown = options.keys() - {*default, *shared, "penalty", "radius"}
+        if unknown:
+            raise UserError(f"{config.sweep}: unknown option {min(unknown)!r}; see --sweep in --help")
+        points.append(default | {"penalty": None, "radius": None} | shared | options)
+    named: dict[str, Any] = {name: tuple(point[name] for point in points) for name in default}
+    config = replace(config, **named)
+    runs = []
+    for point in points:
+        named = {role: name_of(point[role])[0] for role in ("proxy", "capability")}
+        runs.append(Run(**point | named | {"method": point.pop("peft"), "seed": point.pop("seeds")}))
+    return config, runs
+
+
+def _gather(config: ValidateConfig, reader: Reader, say: Reporter) -> Gathered:
+    from tradeoffbounds.finetune.gather import Sizes, from_data, from_system_prompts
+
+    sizes = Sizes(config.rows, config.validation_rows, config.test_rows)
+    load = partial(_load, config)
+    if config.is_teacher:
+        prompts = load(load_source, "capability", config.teacher_prompts)
+        _warn(say, [prompts])
+        authors = {label: spec.removeprefix(TEACHER_PREFIX).strip() for label, (_, spec) in config.named.items()}
+        return from_system_prompts(authors, prompts, reader, sizes, config.teacher_tokens, config.seed)
+    sources: dict[str, Source] = {}
+    rejected = {}
+    for label, (_, spec) in config.named.items():
+        role = label.partition(":")[0]
+        if role == "capability" and "dpo" in config.objective:
+            sources[label], rejected[label] = load(load_preferences, role, spec)
+        else:
+            sources[label] = load(load_source, role, spec)
+    _warn(say, sources.values())
+    return from_data(sources, reader, sizes, config.seed, rejected)
+
+
+def _load(config: ValidateConfig, loader: Any, role: str, spec: str) -> Any:
+    return loader(spec, role=role, data_dir=config.data_dir, allow_stand_in=config.stand_in)
+
+
+def _warn(say: Reporter, sources: Any) -> None:
+    for source in sources:
+        if source.stand_in_for:
+            say.warn(
+                f"{source.stand_in_for} is neither in the data folder nor on a reachable hub; "
+                f"using the bundled stand-in {source.name}"
+            )
+
+
+def _start(config: ValidateConfig, gathered: Gathered, placement: Placement, say: Reporter) -> str:
+    """The aligned start, as runs name it: made once for the same model, rows and settings."""
+    from tradeoffbounds.finetune.perform import ALIGNED_PREFIX, aligned_folder, job_config
+    from tradeoffbounds.finetune.plan import ALIGN
+    from tradeoffbounds.sweeps import Job, run_jobs
+
+    if config.start == "none":
+        return config.model
+    say.step("aligned start")
+    job = Job(
+        ALIGN,
+        job_config(
+            base=config.model, identity=model_id(config.model), rows=gathered.addresses["alignment"],
+            training=_early_stopped(config, "lora-all-linear"), device=placement.device, dtype=placement.dtype,
+        ),
+    )  # fmt: skip
+    run_jobs([job], aligned_folder())
+    return f"{ALIGNED_PREFIX}{job.id}"
+
+
+def _early_stopped(config: ValidateConfig, method: Any) -> Training:
+    from tradeoffbounds.finetune.plan import PATIENCE
+    from tradeoffbounds.finetune.training import Training
+
+    return Training(
+        method, steps=config.start_steps, batch=config.batch, every=max(1, config.start_steps // 10), patience=PATIENCE
+    )
+
+
+def _curvature(config: ValidateConfig, runs: list[Run], start: str) -> Settings | None:
+    """How Case II is computed, if at all; refused here where it cannot be. None: not."""
+    from tradeoffbounds.comparison.foretell import covered
+    from tradeoffbounds.finetune.perform import start_spec
+
+    radii = sorted({run.radius for run in runs if run.radius})
+    methods = covered(run.method for run in runs)
+    if config.curvature == "off" or not methods or (config.curvature == "auto" and not radii):
+        return None
+    from tradeoffbounds.curvature.methods import Settings, check
+
+    settings = Settings(
+        model=start_spec(start), peft=methods, adapter=None, radius=tuple(radii) or (1.0,),
+        curvature="quick" if config.curvature == "auto" else config.curvature, chunk=4, max_tokens=config.max_tokens,
+        system_prompt=config.system_prompt or None, device=config.device, dtype=config.dtype,
+        confidence=config.confidence, seed=config.seeds[0],
+    )  # fmt: skip
+    check(settings)
+    return settings
+
+
+def _plan(
+    config: ValidateConfig, runs: list[Run], gathered: Gathered, start: str, curvature: Settings | None,
+    placement: Placement,
+) -> Plan:  # fmt: skip
+    from tradeoffbounds.comparison.foretell import probe_rows
+    from tradeoffbounds.finetune.plan import Shared, plan
+
+    shared = Shared(
+        start=start, base=config.model, identity=model_id(config.model), probe=probe_rows(gathered, curvature).store(),
+        device=placement.device, dtype=placement.dtype, processes=config.processes,
+    )  # fmt: skip
+    return plan(
+        runs, gathered.addresses, shared, every=max(1, config.steps // _LOOKS), beta=config.beta,
+        reference=None if gathered.is_teacher else _early_stopped(config, "lora"),
+    )  # fmt: skip
+
+
+def _foresee(
+    config: ValidateConfig, sweep: Plan, gathered: Gathered, reader: Reader, curvature: Settings | None, say: Reporter
+) -> Foresight:
+    from tradeoffbounds.comparison.foretell import Foresight, foresee_balls, foresee_penalties
+
+    runs = list(sweep.runs)
+    case_one = foresee_penalties(runs, gathered, reader, confidence=config.confidence, seed=config.seed, say=say)
+    reader.release()
+    if curvature is None:
+        return Foresight(case_one, {})
+    return Foresight(case_one, foresee_balls(runs, gathered, case_one, curvature, say))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns 0, or 2 for a wrong call (one line on stderr)."""
+    import tyro
+
+    reporter = Reporter(quiet=False)
+    try:
+        config = tyro.cli(
+            partial(ValidateConfig),  # for the class itself tyro would put its UserErrors into a frame
+            prog="python -m tradeoffbounds.validate",
+            description=inspect.getdoc(ValidateConfig),  # which tyro would take to end before the examples
+            args=arguments,
+        )
+        reporter = Reporter(quiet=config.quiet)
+        with reporter:
+            result = validate(config, reporter)
+    except UserError as error:
+        reporter.error(str(error))
+        return 2
+    if not config.quiet:
+        from tradeoffbounds.report.validate_tables import print_validate
+
+        print_validate(result.record, result.folder)
+    return 0
+
+
+class _CallableModule(ModuleType):
+    """`tradeoffbounds.validate` names this module and, for the Python API, the function in it: one object is both."""
+
+    def __call__(self, config: ValidateConfig, reporter: Reporter | None = None) -> Validation:
+        return validate(config, reporter)
+
+
+sys.modules[__name__].__class__ = _CallableModule
+
+if __name__ == "__main__":
+    sys.exit(main())

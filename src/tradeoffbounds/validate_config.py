@@ -1,0 +1,167 @@
+"""Options of the door `validate`: the sources, the start, the grid of fine-tunes, and how they are run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import tyro
+
+from tradeoffbounds.config import TEACHER_PREFIX
+from tradeoffbounds.errors import UserError
+
+Tuned = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "full"]
+TUNED: tuple[Tuned, ...] = get_args(Tuned)
+
+
+@dataclass(frozen=True)
+class ValidateConfig:
+    """Are the bounds tight? Fine-tunes for real, measures both gaps, and puts every bound beside what was observed.
+
+    The fine-tunes are a grid: every capability source, adapter method, objective and seed, unconstrained, with each
+    penalty on each proxy (Case I) and within each radius (Case II). Each begins at one aligned start, made by SFT on
+    the alignment source. A run is kept under the hash of its configuration: an interrupted sweep goes on with the
+    same command, and no finished run is repeated.
+
+    Sources are those of `estimate`; as NAME=SPEC they have a name of their own. Where all are "system:TEXT" (teacher
+    mode) the gaps are exact KLs of next tokens; else (dataset mode) they are relative to a reference that is named.
+    DPO takes preference pairs (columns prompt, chosen, rejected) as its capability source.
+
+    Examples:
+        python -m tradeoffbounds.validate --proxy alpaca-gpt4 --penalty 0.1 1
+        python -m tradeoffbounds.validate --capability code-gpt4 alpaca --peft lora ia3 --radius 0.1 1
+        python -m tradeoffbounds.validate --sweep grid.yaml --engine ray --address auto
+    """
+
+    model: str = "embedded"
+    """The model to fine-tune: `embedded` (SmolLM2-135M-Instruct), a folder, a .gguf file or a hub id."""
+    alignment: str = "orca"
+    """The original safety data; the start is trained on it."""
+    proxy: tuple[str, ...] = ("alpaca-gpt4",)
+    """Safety data whose loss is weighted by the penalty; several are tried one by one."""
+    capability: tuple[str, ...] = ("commitpackft",)
+    """The fine-tuning data; several are tried one by one."""
+    penalty: tuple[float, ...] = (0.1, 1.0)
+    """The penalties lambda on the proxy loss, each > 0; none: `--penalty` without a value."""
+    radius: tuple[float, ...] = ()
+    """Radii around the start, each >= 0: Euclidean norm over all trained numbers."""
+    peft: tuple[Tuned, ...] = ("lora",)
+    """What is trained: an adapter, or `full`."""
+    objective: tuple[Literal["sft", "dpo"], ...] = ("sft",)
+    """Supervised fine-tuning, preference optimisation, or both."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of the fine-tunes: initial values and order of the rows."""
+    sweep: Path | None = None
+    """YAML file with the grid: options capability, proxy, peft, objective, penalty, radius, seeds, steps, batch and
+    learning_rate, each a value or a list; a list of such mappings is united. In the place of those options here."""
+    steps: int = 60
+    """Steps of each fine-tune."""
+    batch: int = 8
+    """Rows of a step, and as many of the proxy's with a penalty."""
+    learning_rate: float | None = None
+    """Default: the method's own."""
+    beta: float = 0.1
+    """DPO's beta."""
+    start: Literal["sft", "none"] = "sft"
+    """Aligned start: LoRA on the alignment source, merged, or the model as it is."""
+    start_steps: int = 100
+    """At most so many steps for the start and for the references; validation ends them earlier."""
+    rows: int = 400
+    """Rows of each source to train on, and for the predictions."""
+    validation_rows: int = 48
+    """Rows that decide when the start and the references stop."""
+    test_rows: int = 96
+    """Rows that gaps are measured on."""
+    max_tokens: int = 128
+    """Tokens of prompt and response; longer texts are cut and counted."""
+    system_prompt: str = "You are a helpful assistant."
+    """System message of every rendered row ("" for none)."""
+    teacher_prompts: str = "alpaca"
+    """Where system: sources take their prompts from."""
+    teacher_tokens: int = 24
+    """Length of the responses that system: sources are sampled to."""
+    curvature: Literal["auto", "off", "quick", "full"] = "auto"
+    """Case II's constants and the predicted cost of sharing; `auto`: quick where a radius is asked for."""
+    data_dir: Path | None = None
+    """Folder searched first for NAME.jsonl (.json, .csv, .parquet); default: $TRADEOFFBOUNDS_DATA."""
+    stand_in: bool = True
+    """Use the bundled stand-in, with an announcement, where a data set is neither on disk nor on the hub."""
+    confidence: float = 0.95
+    """Level of intervals and certificates."""
+    seed: int = 0
+    """Seed of the split into training and test rows, and of the predictions."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models run."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Format of the frozen weights in training; gaps are measured in float32."""
+    engine: Literal["local", "ray"] = "local"
+    """`ray`: one task a run on a Ray cluster that shares --out and $TRADEOFFBOUNDS_CACHE."""
+    address: str | None = None
+    """Of the Ray cluster; `auto` for the one of this machine."""
+    processes: int = 1
+    """Processes of each training, started by accelerate: one for each GPU."""
+    out: Path = Path("runs/validate")
+    """Folder of the results: validate.json, figures/ and runs/."""
+    quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
+    """No tables and no progress; warnings stay."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading anything. Raises UserError."""
+        for name in ("out", "data_dir", "sweep"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
+        for name in ("proxy", "capability", "peft", "objective", "seeds"):
+            values = tuple(dict.fromkeys(getattr(self, name)))
+            if not values:
+                raise UserError(f"--{name} needs at least one value")
+            object.__setattr__(self, name, values)
+        for name, least in (("penalty", "> 0"), ("radius", ">= 0")):
+            values = tuple(sorted({float(value) for value in getattr(self, name)}))
+            for value in values:
+                if not math.isfinite(value) or value < 0 or (value == 0 and name == "penalty"):
+                    raise UserError(f"--{name} must be finite and {least}, got {value:g}")
+            object.__setattr__(self, name, values)
+        counts = (
+            "steps",
+            "batch",
+            "start_steps",
+            "rows",
+            "validation_rows",
+            "test_rows",
+            "teacher_tokens",
+            "processes",
+        )
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
+        if self.max_tokens < 16:
+            raise UserError(f"--max-tokens must be at least 16, got {self.max_tokens}")
+        if not 0.5 <= self.confidence < 1:
+            raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
+        specs = [spec for _, spec in self.named.values()]
+        teachers = [spec.startswith(TEACHER_PREFIX) for spec in specs]
+        if any(teachers) and not all(teachers):
+            raise UserError("either every source is a system: source or none is: gaps are exact only where all are")
+
+    @property
+    def named(self) -> dict[str, tuple[str, str]]:
+        """Label (``alignment``, ``proxy: NAME``, ``capability: NAME``) -> (name, what to load)."""
+        found = {"alignment": name_of(self.alignment)}
+        for role, specs in (("proxy", self.proxy), ("capability", self.capability)):
+            found |= {f"{role}: {name}": (name, spec) for name, spec in map(name_of, specs)}
+        return found
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether the sources are the model itself under system prompts."""
+        return name_of(self.alignment)[1].startswith(TEACHER_PREFIX)
+
+
+def name_of(given: str) -> tuple[str, str]:
+    """A source's name, and what to load: NAME=SPEC, or a spec that is its own name."""
+    name, equals, spec = given.partition("=")
+    if equals and name and " " not in name and "/" not in name and not name.startswith(TEACHER_PREFIX):
+        return name, spec
+    return given, given
