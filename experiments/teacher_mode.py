@@ -20,7 +20,7 @@ TERSE = "terse=system:Answer in as few words as possible, without any explanatio
 
 CONFIG = ValidateConfig(
     alignment=OFFICER, proxy=(NANNY,), capability=(PIRATE, TERSE), penalty=(0.1, 1.0), peft=("lora", "prompt-tuning"),
-    rows=240, validation_rows=24, test_rows=64, steps=40, batch=4, start_steps=60, max_tokens=96,
+    rows=160, validation_rows=24, test_rows=48, steps=40, batch=4, start_steps=60, max_tokens=96,
 )  # fmt: skip
 
 if __name__ == "__main__":

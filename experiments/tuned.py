@@ -5,19 +5,20 @@ A run is kept under runs/NAME, so that an experiment that was interrupted goes o
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tradeoffbounds.report.progress import Reporter
+from tradeoffbounds.report.validate_figures import build_validate_figures
 from tradeoffbounds.report.validate_tables import print_validate
 from tradeoffbounds.runs import write_json
 from tradeoffbounds.validate import validate
-from tradeoffbounds.validate_config import ValidateConfig
+from tradeoffbounds.validate_config import ValidateConfig, name_of
 
 ROOT = Path(__file__).parents[1]
+_DPI = 90
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,19 @@ def experiment(name: str, config: ValidateConfig, options: Options, figures: Seq
     with Reporter(quiet=False) as reporter:
         record = validate(config, reporter).record
     print_validate(record, folder)
-    record["config"] |= {"data_dir": "DATA", "out": "OUT"}
+    record["config"] |= {
+        "data_dir": "DATA",
+        "out": "OUT",
+        "capability": [_without_path(each) for each in config.capability],
+    }
     write_json(ROOT / "experiments" / name / "validate.json", record)
-    for figure in figures:
-        shutil.copyfile(folder / "figures" / f"{figure}.png", ROOT / "figures" / f"{name}_{figure}.png")
+    for which, figure in build_validate_figures(record).items():
+        if which in figures:
+            figure.savefig(ROOT / "figures" / f"{name}_{which}.png", dpi=_DPI)
     return record
+
+
+def _without_path(given: str) -> str:
+    """A source as it was given, or its name where that was a file of this machine."""
+    name, spec = name_of(given)
+    return name if Path(spec).is_absolute() else given

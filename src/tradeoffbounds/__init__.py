@@ -9,13 +9,21 @@ if TYPE_CHECKING:
     from tradeoffbounds.errors import UserError as UserError
     from tradeoffbounds.estimate import Estimate as Estimate
     from tradeoffbounds.estimate import estimate as estimate
+    from tradeoffbounds.validate import Validation as Validation
+    from tradeoffbounds.validate import validate as validate
+    from tradeoffbounds.validate_config import ValidateConfig as ValidateConfig
 
 _HOMES = {
     "EstimateConfig": "tradeoffbounds.config",
     "UserError": "tradeoffbounds.errors",
     "Estimate": "tradeoffbounds.estimate",
     "estimate": "tradeoffbounds.estimate",
+    "ValidateConfig": "tradeoffbounds.validate_config",
+    "Validation": "tradeoffbounds.validate",
+    "validate": "tradeoffbounds.validate",
 }
+#: Modules that are callable themselves, so that the name means the same however it was imported first.
+_DOORS = ("estimate", "validate")
 
 
 def __getattr__(name: str) -> Any:
@@ -25,5 +33,4 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     home = importlib.import_module(_HOMES[name])
-    # The module `estimate` is callable itself, so that the name means the same however it was imported first.
-    return home if name == "estimate" else getattr(home, name)
+    return home if name in _DOORS else getattr(home, name)

@@ -66,6 +66,9 @@ class EstimateConfig:
     max_safety_gap: float | None = None
     """Ask the other way round: from which lambda on, and up to which radius, does the safety gap stay under this
     many nats a response?"""
+    pilot: bool = False
+    """Tune two adapters for 60 steps, on the alignment and on the proxy, for KL(mu|mu_hat) where classifiers saturate
+    (minutes on two cores)."""
     data_dir: Path | None = None
     """Folder searched first for NAME.jsonl (.json, .csv, .parquet); default: $TRADEOFFBOUNDS_DATA."""
     stand_in: bool = True
@@ -129,6 +132,8 @@ class EstimateConfig:
                 "either all of --alignment, --proxy and --capability are system: sources or none is: "
                 "likelihoods are exact only where every source is a model"
             )
+        if self.pilot and self.is_teacher:
+            raise UserError("--pilot is for data sets: of system: sources the likelihoods are known")
 
     def _check_case_two(self) -> None:
         radii = tuple(float(radius) for radius in self.radius)

@@ -52,6 +52,8 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     folder = open_run_folder(config.out)
     check_model(config.model)
     loaded = None if config.is_teacher else _load_sources(config)
+    if config.pilot and loaded is not None and loaded["alignment"].sha256 == loaded["proxy"].sha256:
+        raise UserError("--pilot: alignment and proxy are the same data, so KL(mu|mu_hat) is 0; name another proxy")
     prompts = _load(config, config.teacher_prompts, "capability") if config.is_teacher else None
     placement = place(config.device, config.dtype)
     reader = Reader(
@@ -72,6 +74,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         alignment, proxy, capability, config.penalty, same_source=same_source, likelihoods=likelihoods,
         confidence=config.confidence, seed=config.seed, progress=say.step,
     )  # fmt: skip
+    pilot = _pilot(config, loaded, reader, result, say) if config.pilot else None
     methods = None if config.curvature == "off" else _case_two(config, loaded, reader, result, say)
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -85,6 +88,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         | ({} if prompts is None else {"prompts": prompts.describe() | {"truncated": 0}}),
         **case_one_record(result),
         **_case_two_record(methods),
+        "pilot": pilot,
     }
     if config.max_safety_gap is not None:
         record["max_safety_gap"] = penalty_for_gap(result, config.max_safety_gap) | {
@@ -121,6 +125,26 @@ def _teach(config: EstimateConfig, reader: Reader, prompts: Source) -> tuple[dic
 
     system_prompts = {role: spec.removeprefix(TEACHER_PREFIX).strip() for role, spec in config.sources.items()}
     return teach(reader, system_prompts, prompts, tokens=config.teacher_tokens, seed=config.seed)
+
+
+def _pilot(
+    config: EstimateConfig, sources: dict[str, Source], reader: Reader, result: CaseOne, say: Reporter
+) -> dict[str, Any]:
+    """The pilot's divergence, and Theorem 1, refined, with it at every penalty."""
+    from tradeoffbounds.finetune.pilot import pilot
+
+    reader.release()
+    found = pilot(
+        reader, sources["alignment"], sources["proxy"], reader.placement, confidence=config.confidence,
+        seed=config.seed, progress=say.step,
+    )  # fmt: skip
+    return {
+        "response_kl": found.response_kl.to_json(),
+        "theorem1_refined": [
+            {"penalty": penalty, "bound": found.refined(prompt_cost).to_json()}
+            for penalty, prompt_cost in result.safety_prompt_costs
+        ],
+    }
 
 
 # JAX is imported where it computes, so that `--help` and a wrong call answer at once.

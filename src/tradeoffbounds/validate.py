@@ -18,7 +18,7 @@ from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import plain_options
 from tradeoffbounds.runs import environment, open_run_folder, write_json
 from tradeoffbounds.sources import Source, load_preferences, load_source
-from tradeoffbounds.validate_config import ValidateConfig, name_of
+from tradeoffbounds.validate_config import ValidateConfig, name_of, sweep_points
 
 if TYPE_CHECKING:
     from tradeoffbounds.comparison.foretell import Foresight
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tradeoffbounds.overlap.features import Reader
 
 SCHEMA = "tradeoffbounds/validate/1"
-#: Steps between two looks at validation rows and at the safety gradient, as a part of a training's steps.
-_LOOKS = 6
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -48,6 +45,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
         UserError: something in the call cannot work; raised before any training wherever it can be.
     """
     from tradeoffbounds.comparison.assemble import Results, comparison_parts, foretold_parts, start_record
+    from tradeoffbounds.finetune.perform import start_spec
     from tradeoffbounds.overlap.features import Reader
     from tradeoffbounds.report.validate_figures import draw_validate_figures
     from tradeoffbounds.report.validate_verdict import validate_verdict
@@ -60,14 +58,16 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     check_model(config.model)
     config, runs = _grid(config)
     placement = place(config.device, config.dtype)
+    _check_processes(config, placement)
+    curvature = _curvature(config, runs)
     reader = Reader(
         config.model, placement, config.system_prompt or None, config.max_tokens, full=config.is_teacher,
         progress=say.advance,
     )  # fmt: skip
     reader.template  # noqa: B018  a model without a chat template is refused here, before its weights are read
-    gathered = _gather(config, reader, say)
+    gathered = _gather(config, runs, reader, say)
     start = _start(config, gathered, placement, say)
-    curvature = _curvature(config, runs, start)
+    curvature = curvature and replace(curvature, model=start_spec(start))
     sweep = _plan(config, runs, gathered, start, curvature, placement)
     foresight = _foresee(config, sweep, gathered, reader, curvature, say)
     reader.release()
@@ -95,7 +95,6 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
 def _grid(config: ValidateConfig) -> tuple[ValidateConfig, list[Run]]:
     """The grid of the options; or that of the sweep's file, with the sources that it names."""
     from tradeoffbounds.finetune.plan import Run, grid
-    from tradeoffbounds.grid import read_sweep
 
     shared = {"steps": config.steps, "batch": config.batch, "learning_rate": config.learning_rate}
     if config.sweep is None:
@@ -103,23 +102,31 @@ def _grid(config: ValidateConfig) -> tuple[ValidateConfig, list[Run]]:
         return config, grid(
             proxies, capabilities, config.peft, config.objective, config.penalty, config.radius, config.seeds, **shared
         )
-    default = {name: getattr(config, name)[0] for name in ("proxy", "capability", "peft", "objective", "seeds")}
-    points = []
-    for options in read_sweep(config.sweep):
-        unknown = options.keys() - {*default, *shared, "penalty", "radius"}
-        if unknown:
-            raise UserError(f"{config.sweep}: unknown option {min(unknown)!r}; see --sweep in --help")
-        points.append(default | {"penalty": None, "radius": None} | shared | options)
-    named: dict[str, Any] = {name: tuple(point[name] for point in points) for name in default}
-    config = replace(config, **named)
-    runs = []
-    for point in points:
-        named = {role: name_of(point[role])[0] for role in ("proxy", "capability")}
-        runs.append(Run(**point | named | {"method": point.pop("peft"), "seed": point.pop("seeds")}))
-    return config, runs
+    points = sweep_points(config.sweep, config)
+    runs = [
+        Run(
+            name_of(point.proxy[0])[0], name_of(point.capability[0])[0], point.peft[0], point.objective[0],
+            next(iter(point.penalty), None), next(iter(point.radius), None), point.seeds[0],
+            point.steps, point.batch, point.learning_rate,
+        )
+        for point in points
+    ]  # fmt: skip
+    listed = ("proxy", "capability", "peft", "objective", "penalty", "radius", "seeds")
+    united: dict[str, Any] = {name: sum((getattr(point, name) for point in points), ()) for name in listed}
+    return replace(config, **united), runs
 
 
-def _gather(config: ValidateConfig, reader: Reader, say: Reporter) -> Gathered:
+def _check_processes(config: ValidateConfig, placement: Placement) -> None:
+    if config.processes == 1 or placement.device != "cuda" or config.engine != "local":
+        return
+    import torch
+
+    if config.processes > torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UserError(f"--processes {config.processes}: torch sees {found} CUDA devices here; give at most as many")
+
+
+def _gather(config: ValidateConfig, runs: list[Run], reader: Reader, say: Reporter) -> Gathered:
     from tradeoffbounds.finetune.gather import Sizes, from_data, from_system_prompts
 
     sizes = Sizes(config.rows, config.validation_rows, config.test_rows)
@@ -128,12 +135,14 @@ def _gather(config: ValidateConfig, reader: Reader, say: Reporter) -> Gathered:
         prompts = load(load_source, "capability", config.teacher_prompts)
         _warn(say, [prompts])
         authors = {label: spec.removeprefix(TEACHER_PREFIX).strip() for label, (_, spec) in config.named.items()}
-        return from_system_prompts(authors, prompts, reader, sizes, config.teacher_tokens, config.seed)
+        exact = replace(reader, placement=replace(reader.placement, dtype="float32"))
+        return from_system_prompts(authors, prompts, reader, exact, sizes, config.teacher_tokens, config.seed)
     sources: dict[str, Source] = {}
     rejected = {}
+    compared = {f"capability: {run.capability}" for run in runs if run.objective == "dpo"}
     for label, (_, spec) in config.named.items():
         role = label.partition(":")[0]
-        if role == "capability" and "dpo" in config.objective:
+        if label in compared:
             sources[label], rejected[label] = load(load_preferences, role, spec)
         else:
             sources[label] = load(load_source, role, spec)
@@ -183,10 +192,9 @@ def _early_stopped(config: ValidateConfig, method: Any) -> Training:
     )
 
 
-def _curvature(config: ValidateConfig, runs: list[Run], start: str) -> Settings | None:
-    """How Case II is computed, if at all; refused here where it cannot be. None: not."""
+def _curvature(config: ValidateConfig, runs: list[Run]) -> Settings | None:
+    """How Case II is computed, if at all; refused here where it cannot be, by a start like the model. None: not."""
     from tradeoffbounds.comparison.foretell import covered
-    from tradeoffbounds.finetune.perform import start_spec
 
     radii = sorted({run.radius for run in runs if run.radius})
     methods = covered(run.method for run in runs)
@@ -195,7 +203,7 @@ def _curvature(config: ValidateConfig, runs: list[Run], start: str) -> Settings 
     from tradeoffbounds.curvature.methods import Settings, check
 
     settings = Settings(
-        model=start_spec(start), peft=methods, adapter=None, radius=tuple(radii) or (1.0,),
+        model=config.model, peft=methods, adapter=None, radius=tuple(radii) or (1.0,),
         curvature="quick" if config.curvature == "auto" else config.curvature, chunk=4, max_tokens=config.max_tokens,
         system_prompt=config.system_prompt or None, device=config.device, dtype=config.dtype,
         confidence=config.confidence, seed=config.seeds[0],
@@ -216,7 +224,7 @@ def _plan(
         device=placement.device, dtype=placement.dtype, processes=config.processes,
     )  # fmt: skip
     return plan(
-        runs, gathered.addresses, shared, every=max(1, config.steps // _LOOKS), beta=config.beta,
+        runs, gathered.addresses, shared, beta=config.beta,
         reference=None if gathered.is_teacher else _early_stopped(config, "lora"),
     )  # fmt: skip
 

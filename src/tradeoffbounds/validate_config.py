@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
 from tradeoffbounds.config import TEACHER_PREFIX
 from tradeoffbounds.errors import UserError
+from tradeoffbounds.grid import read_sweep
 
 Tuned = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "full"]
 TUNED: tuple[Tuned, ...] = get_args(Tuned)
+Objective = Literal["sft", "dpo"]
+#: Torch takes larger seeds, and some steps add a little to them.
+_MAX_SEED = 2**31 - 1
+#: Options of a sweep's file that are lists here, and those that are not, with what a value may be.
+_TEXT, _WHOLE, _NUMBER = ("text", (str,)), ("a whole number", (int,)), ("a number or null", (int, float, type(None)))
+_LISTED = {
+    "proxy": _TEXT, "capability": _TEXT, "peft": _TEXT, "objective": _TEXT, "penalty": _NUMBER, "radius": _NUMBER,
+    "seeds": _WHOLE,
+}  # fmt: skip
+_SINGLE = {"steps": _WHOLE, "batch": _WHOLE, "learning_rate": _NUMBER}
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class ValidateConfig:
     """Radii around the start, each >= 0: Euclidean norm over all trained numbers."""
     peft: tuple[Tuned, ...] = ("lora",)
     """What is trained: an adapter, or `full`."""
-    objective: tuple[Literal["sft", "dpo"], ...] = ("sft",)
+    objective: tuple[Objective, ...] = ("sft",)
     """Supervised fine-tuning, preference optimisation, or both."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of the fine-tunes: initial values and order of the rows."""
@@ -59,7 +70,7 @@ class ValidateConfig:
     steps: int = 60
     """Steps of each fine-tune."""
     batch: int = 8
-    """Rows of a step, and as many of the proxy's with a penalty."""
+    """Rows of a step in each process, and as many of the proxy's with a penalty."""
     learning_rate: float | None = None
     """Default: the method's own."""
     beta: float = 0.1
@@ -117,12 +128,24 @@ class ValidateConfig:
             if not values:
                 raise UserError(f"--{name} needs at least one value")
             object.__setattr__(self, name, values)
+        for name, known in (("peft", TUNED), ("objective", get_args(Objective))):
+            if unknown := [value for value in getattr(self, name) if value not in known]:
+                raise UserError(f"--{name} knows {', '.join(known)}; got {unknown[0]}")
+        for name, seeds in (("seeds", self.seeds), ("seed", (self.seed,))):
+            for seed in seeds:
+                if not 0 <= seed <= _MAX_SEED:
+                    raise UserError(f"--{name} must be between 0 and {_MAX_SEED}, got {seed}")
         for name, least in (("penalty", "> 0"), ("radius", ">= 0")):
             values = tuple(sorted({float(value) for value in getattr(self, name)}))
             for value in values:
                 if not math.isfinite(value) or value < 0 or (value == 0 and name == "penalty"):
                     raise UserError(f"--{name} must be finite and {least}, got {value:g}")
             object.__setattr__(self, name, values)
+        for name in ("learning_rate", "beta"):
+            if (value := getattr(self, name)) is not None:
+                if not 0 < value < math.inf:
+                    raise UserError(f"--{name.replace('_', '-')} must be finite and > 0, got {value:g}")
+                object.__setattr__(self, name, float(value))
         counts = (
             "steps",
             "batch",
@@ -140,6 +163,10 @@ class ValidateConfig:
             raise UserError(f"--max-tokens must be at least 16, got {self.max_tokens}")
         if not 0.5 <= self.confidence < 1:
             raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
+        for role in ("proxy", "capability"):
+            names = [name_of(given)[0] for given in getattr(self, role)]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise UserError(f"--{role}: two sources are named {twice[0]}; give each a name of its own, NAME=SPEC")
         specs = [spec for _, spec in self.named.values()]
         teachers = [spec.startswith(TEACHER_PREFIX) for spec in specs]
         if any(teachers) and not all(teachers):
@@ -157,6 +184,31 @@ class ValidateConfig:
     def is_teacher(self) -> bool:
         """Whether the sources are the model itself under system prompts."""
         return name_of(self.alignment)[1].startswith(TEACHER_PREFIX)
+
+
+def sweep_points(path: Path, config: ValidateConfig) -> list[ValidateConfig]:
+    """The options with each point of a sweep's file in their place: one value of each that is a list, or none.
+
+    Raises:
+        UserError: the file is none (see `read_sweep`), or has an option or a value that cannot be.
+    """
+    left_out: dict[str, Any] = {name: getattr(config, name)[:1] for name in _LISTED} | {"penalty": (), "radius": ()}
+    points = []
+    for options in read_sweep(path):
+        for name, value in options.items():
+            if name not in _LISTED | _SINGLE:
+                known = ", ".join((*_LISTED, *_SINGLE))
+                raise UserError(f"{path}: unknown option {name!r}; expected one of {known}")
+            expected, types = (_LISTED | _SINGLE)[name]
+            if isinstance(value, bool) or not isinstance(value, types):
+                raise UserError(f"{path}: option {name!r} has {value!r}; expected {expected}")
+        chosen = {name: ((value,) if name in _LISTED else value) for name, value in options.items()}
+        chosen |= {name: () for name in ("penalty", "radius") if options.get(name) is None}
+        try:
+            points.append(replace(config, **left_out | chosen))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+    return points
 
 
 def name_of(given: str) -> tuple[str, str]:

@@ -40,17 +40,20 @@ def pairs(n, seed):
     return [Pair(own.prefix, own.response, other.response) for own, other in both]
 
 
-def adapted(method, *, moved=0.2, layers=2):
+def adapted(method, *, moved=0.2):
     """The tiny model under a method, what is trained moved from where it starts; ``none`` trains nothing."""
-    model = tiny_llama(layers=layers)
-    if method in PEFT_METHODS:
+    model = tiny_llama(layers=2)
+    if method == "none":
+        return model.requires_grad_(False)
+    if method == "full":
+        moved *= 0.05
+    else:
         model = attach_fresh(model, preset(method, 32), seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for weight in trained(model).values():
-            scale = 0.05 if method in ("full", "none") else 1.0
-            weight += moved * scale * torch.randn(weight.shape, generator=generator)
-    return model.requires_grad_(False) if method == "none" else model
+            weight += moved * torch.randn(weight.shape, generator=generator)
+    return model
 
 
 def trained(model):

@@ -44,6 +44,12 @@ def test_the_safety_gap_over_the_radius_beside_theorem_3_and_drift():
     assert "Theorem 3 holds in 3 of 3 runs (paper), 3 of 3 runs (refined)" in words(safety.figure)
 
 
+def test_a_ball_of_radius_0_has_no_place_on_the_axis():
+    safety, _ = ball_axes(run(radius=0.0), *radius_runs())
+    assert safety.get_xlim()[0] > 0.001
+    assert list(drawn(safety, "observed safety_gap")[0].get_xdata()) == pytest.approx(RADII)
+
+
 def test_capability_sets_share_the_bound_that_does_not_know_them():
     runs = [*radius_runs(), *(run(capability="code", radius=radius) for radius in RADII[1:])]
     safety, _ = ball_axes(*runs)

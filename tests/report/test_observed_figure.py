@@ -144,6 +144,15 @@ def test_predictions_are_points_also_at_and_below_zero():
     np.testing.assert_allclose(line.get_xdata(), line.get_ydata())
 
 
+def test_infinite_predictions_and_observations_are_counted():
+    one = run(penalty=1.0, predictions={"total": predicted(math.inf)}, gaps={"safety_gap": math.inf})
+    figure = observed_figure(record(one))
+    assert points(figure.axes[1], "predicted capability_gap") == [pytest.approx((1.5, 1.36), rel=0.01)]
+    said = words(figure)
+    assert "total: no rank correlation (1 run); 1 infinite, not shown" in said
+    assert "not shown: 2 of 6 bounds" in said and "(observed gap infinite: 2)" in said
+
+
 def test_drift_is_beside_what_the_fine_tune_moved():
     one = run(radius=0.1)
     axes = observed_figure(record(one)).axes[1]

@@ -33,6 +33,7 @@ def test_only_the_figures_that_the_runs_allow(tmp_path):
     assert set(build_validate_figures(record(*penalty_runs()))) == {"observed", "penalty"}
     assert set(build_validate_figures(record(*radius_runs()))) == {"observed", "ball"}
     assert set(build_validate_figures(record(*method_runs()))) == {"observed", "tuned_methods"}
+    assert set(build_validate_figures(record(run(radius=0.0), run()))) == {"observed"}
     assert draw_validate_figures(record(), tmp_path) == []
     runs = [*penalty_runs(), run(penalty=1.0, method="ia3"), run(penalty=1.0, objective="dpo"), *radius_runs()]
     paths = draw_validate_figures(record(*runs), tmp_path)
@@ -49,6 +50,7 @@ AWKWARD = {
     "one run": record(run(penalty=1.0)),
     "nothing shown": record(run(penalty=1.0, **UNSHOWABLE)),
     "no total": record(run(penalty=1.0, total=False)),
+    "nothing beside": record(run(penalty=1.0, alone=False, followed=False), run(radius=0.1, followed=False)),
     "unconstrained": record(run()),
     "both constraints": record(*(run(penalty=1.0, radius=radius) for radius in RADII)),
     "below zero": record(
@@ -82,10 +84,16 @@ def test_every_figure_names_sources_references_and_stand_ins():
         said = words(figure)
         assert "STAND-IN DATA: orca -> bundled:safety, not the real data sets" in said
         assert "proxy: alpaca (400 rows, local)" in said and "alpaca: alpaca" not in said
-        assert "Gap 0 means - safety gap: the aligned model, adapter off" in said
+        assert "Gaps - safety gap: difference of losses to the aligned start, whose gap counts as 0;" in said
     alone = words(observed_figure(record(run(), mode="teacher")))
     assert "STAND-IN" not in alone
     assert "safety gap, proxy gap, capability gap: the teacher's own distribution" in alone
+
+
+def test_long_references_are_cut_and_said_to_be():
+    meanings = {f"{gap}_gap": f"difference of losses to {gap} " * 12 for gap in ("safety", "proxy", "capability")}
+    said = words(observed_figure(record(run(), references=meanings)))
+    assert "Gaps - safety gap: difference" in said and "... (in full in the record)" in said
 
 
 def test_long_names_keep_both_ends():

@@ -83,6 +83,12 @@ def test_no_number_is_cut_short_at_a_hundred_columns(printed):
     assert "• All is said." in text and "out/validate.json" in text
 
 
+def test_what_was_not_measured_is_a_dash(printed):
+    text = printed(run(penalty=1.0, alone=False, followed=False))
+    assert cells(text, "Runs (")[0][-1] == "-"
+    assert cells(text, "delta+kappa = training apart + sharing")[0][-3:] == ["-", "-", "-"]
+
+
 def test_without_runs_only_the_sources_are_shown(printed):
     text = printed()
     assert "Sources" in text and "Runs (" not in text and "How the bounds did" not in text

@@ -76,6 +76,13 @@ def test_a_violation_is_told_with_what_training_lost_there():
     )
 
 
+def test_what_training_lost_is_set_against_what_the_bound_lacks():
+    small = run(penalty=0.5, gaps={"capability_gap": 1.2}, bounds={"theorem2.refined": bound(1.18)})
+    assert "that is as much as the bound lacks in 1 of 1 case." in sentence(said(small), "Run 1 ")
+    large = run(penalty=0.5, gaps={"capability_gap": 1.2}, bounds={"theorem2.refined": bound(0.1)})
+    assert "that is as much as the bound lacks in 0 of 1 case." in sentence(said(large), "Run 1 ")
+
+
 def test_a_violation_in_a_ball_is_told_with_its_gradients():
     sentences = said(run(radius=0.1, gaps={"safety_gap": 3.0, "capability_gap": 5.0}))
     told = sentence(sentences, "Run 1 ")
@@ -83,6 +90,20 @@ def test_a_violation_in_a_ball_is_told_with_its_gradients():
     assert told.endswith("The largest |grad G_s| on its path is 5, L_s 8.") and "kappa" not in told
     assert "which a run need not find" in sentence(sentences, "Best in ball at most: violated in 1 of 1 run")
     assert "Along the paths in a ball |grad G_s| stayed below the L_s that Theorem 3 uses in 1 of 1 run." in sentences
+
+
+def test_without_single_source_training_slack_is_not_split():
+    sentences = said(run(penalty=0.5, alone=False, **VIOLATED))
+    assert "Delta + kappa there is 0.64; that is as much" in sentence(sentences, "Run 1 ")
+    assert "not known what of it is sharing" in sentence(sentences, "Above the predicted")
+    some = sentence(said(run(penalty=0.5, alone=False), run(penalty=0.5)), "Above the predicted")
+    assert some.endswith("(known of 1).")
+
+
+def test_a_training_that_was_not_followed_has_no_gradients():
+    sentences = said(run(radius=0.1, followed=False, gaps={"safety_gap": 3.0}))
+    assert sentence(sentences, "Run 1 ").endswith("What training lost there is not known.")
+    assert not any("L_s" in each for each in sentences)
 
 
 def test_a_lost_total_is_not_guessed():

@@ -46,7 +46,7 @@ def judgement(name, limit, observed):
 
 def run(
     proxy="safety-tuned", capability="gsm8k", method="lora", objective="sft", *, penalty=None, radius=None, seed=0,
-    steps=40, gaps=(), bounds=None, predictions=None, signatures=(), half=0.05, total=True,
+    steps=40, gaps=(), bounds=None, predictions=None, signatures=(), half=0.05, total=True, alone=True, followed=True,
 ):  # fmt: skip
     """One fine-tune.
 
@@ -55,6 +55,8 @@ def run(
         bounds, predictions: those that differ from the defaults; None takes one away.
         half: half the width of the observations' intervals, None for none.
         total: False: the total was not observed.
+        alone: False: no single-source training beside it.
+        followed: False: neither gradients nor distance were looked at along the training.
     """
     expected = gaps_of(proxy, capability, method, penalty, radius)
     if objective == "dpo":  # it moves both gaps less
@@ -65,7 +67,7 @@ def run(
     if penalty is not None and total:
         observed["total"] = measured(expected["capability_gap"] + penalty * expected["proxy_gap"], half)
     observed |= {f"{name}_start": measured(value, half) for name, value in START.items()}
-    observed["distance"] = measured(radius or 0.5, None)
+    observed["distance"] = measured(radius or 0.5, None) if followed else None
     limits = {
         name: limit
         for name, limit in (limits_of(expected, penalty, radius) | (bounds or {})).items()
@@ -92,13 +94,16 @@ def run(
     }  # fmt: skip
     config = {
         "proxy": proxy, "capability": capability, "method": method, "objective": objective, "penalty": penalty,
-        "radius": radius, "seed": seed, "steps": steps, "batch": 8, "learning_rate": 0.001,
+        "radius": radius, "seed": seed, "steps": steps, "batch": 8, "learning_rate": None,
+        "first_logged_rate": 0.001 / (1 + (penalty or 0.0)),
     }  # fmt: skip
     slack = None
     if observed["total"] is not None:
         whole = observed["total"]["value"]
         parts = {"total": 0.4 * whole, "information": 0.6 * whole, "apart": 0.1 * whole, "sharing": 0.3 * whole}
         slack = {name: predicted(value) for name, value in parts.items()} | {"sharing_predicted": predicted(0.2)}
+        if not alone:
+            slack |= dict.fromkeys(("apart", "sharing", "sharing_predicted"))
     preference = None
     if objective == "dpo":
         quantiles = {level: measured(value, None) for level, value in (("0.5", 0.1), ("0.9", 0.6), ("0.99", 1.4))}
@@ -112,7 +117,7 @@ def run(
         "predicted": known,
         "judged": judged,
         "slack": slack,
-        "path": {
+        "path": None if not followed else {
             "step": [0, steps], "loss": [4.0, 3.0], "distance": [0.0, radius or 0.5], "gradient_norm": [2.0, 1.0],
             "safety_loss": [1.0, 1.2], "largest_gradient": bound(5.0, kind="measured", side="value"),
             "lipschitz": None if radius is None else bound(8.0, side="value"),
@@ -184,7 +189,7 @@ def record(*runs, mode="dataset", stand_in=False, correlation=None, **changed):
         "sources": sources,
         "start": {"model": "a tiny model", "trained": "sft", "steps": 100, "safety_gap": measured(0.05)},
         "references": {
-            "safety_gap": zero or "the aligned model, adapter off",
+            "safety_gap": zero or "difference of losses to the aligned start, whose gap counts as 0",
             "proxy_gap": zero or "the best adapter trained on the proxy alone",
             "capability_gap": zero or "the best adapter trained on the capability data alone",
         },

@@ -15,7 +15,7 @@ from tradeoffbounds.comparison.observed import Reference, gap, per_token, prefer
 from tradeoffbounds.comparison.signatures import signatures
 from tradeoffbounds.comparison.summary import summarise
 from tradeoffbounds.finetune.gather import Gathered
-from tradeoffbounds.finetune.perform import read_run
+from tradeoffbounds.finetune.perform import read_run, start_spec
 from tradeoffbounds.finetune.plan import Plan, Run
 from tradeoffbounds.report.record import case_one_rows
 from tradeoffbounds.sweeps import Job
@@ -77,9 +77,12 @@ def start_record(results: Results, trained: str, confidence: float) -> Record:
     start = results.plan.start
     address = results.gathered.addresses["alignment"]
     measured = gap(results.rows(start), address, results.references["alignment"])
+    model = start.config["start"]
+    aligned = None if trained == "none" else read_run(Path(start_spec(model)).parent)
     return {
-        "model": start.config["start"],
+        "model": model,
         "trained": trained,
+        "steps": 0 if aligned is None else _last_step(aligned["history"]),
         "safety_gap": measured.bound("safety gap of the start", confidence).to_json(),
         "loss": {label: float(np.mean(results.record(start)["losses"][each])) for label, each in
                  results.gathered.addresses.items()},
@@ -165,7 +168,7 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
 
 def _alone(results: Results, run: Run) -> Gaps | None:
     """Single-source training of the same method, where the sweep has it."""
-    proxy_job = results.plan.proxy_alone.get((run.proxy, run.method, run.seed))
+    proxy_job = results.plan.proxy_alone.get(run)
     free = next((each for each in results.plan.runs if _like(each, run)), None)
     if proxy_job is None or free is None:
         return None

@@ -22,7 +22,11 @@ def row_losses(model: Any, texts: Sequence[Text]) -> Float[np.ndarray, " n"]:
 
 
 def row_kls(
-    model: Any, teacher: Any, texts: Sequence[Text], teacher_prefixes: Sequence[Tokens]
+    model: Any,
+    teacher: Any,
+    texts: Sequence[Text],
+    teacher_prefixes: Sequence[Tokens],
+    known: dict[int, Any] | None = None,
 ) -> Float[np.ndarray, " n"]:
     """Σ_t KL(teacher's next token ‖ the model's) along each response, nats: exact given the response.
 
@@ -32,6 +36,7 @@ def row_kls(
     Args:
         texts: the responses of the teacher, after prompts as the model reads them.
         teacher_prefixes: the same prompts as the teacher reads them, say under its own system prompt.
+        known: the teacher's log-probabilities by row, where they are kept from one model to the next; filled here.
     """
     import torch
 
@@ -41,12 +46,12 @@ def row_kls(
         for first in range(0, len(order), _GROUP):
             group = [int(i) for i in order[first : first + _GROUP]]
             responses = [texts[i].response for i in group]
-            known = {
-                which: logits.log_softmax(dim=-1)
-                for which, logits in predictions(teacher, [teacher_prefixes[i] for i in group], responses)
-            }
+            own_rows = {} if known is None else known
+            if not all(i in own_rows for i in group):
+                for which, logits in predictions(teacher, [teacher_prefixes[i] for i in group], responses):
+                    own_rows[group[which]] = logits.log_softmax(dim=-1)
             for which, logits in predictions(model, [texts[i].prefix for i in group], responses):
-                own = known.pop(which)
+                own = own_rows[group[which]]
                 divergence = (own.exp() * (own - logits.log_softmax(dim=-1))).sum(dim=-1)
                 result[group[which]] = float(divergence.double().sum())
     return result

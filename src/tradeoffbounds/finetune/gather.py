@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from tradeoffbounds.finetune.material import Material, split_rows
-from tradeoffbounds.finetune.rows import Pair, Text
+from tradeoffbounds.finetune.rows import Pair, Text, texts_of
 from tradeoffbounds.models.load import model_id
 from tradeoffbounds.models.response_logits import Tokens
 from tradeoffbounds.overlap.features import Reader
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
 from tradeoffbounds.overlap.teacher import Taught, answer, likelihoods_of, prompt_tokens, score
 from tradeoffbounds.runs import atomic_path, cache_dir, content_hash
-from tradeoffbounds.sources import Row, Source, render_all
+from tradeoffbounds.sources import Row, Source
 
 #: (author, judge) -> log-likelihoods of the author's test responses under the judge's system prompt, nats.
 Scored = dict[tuple[str, str], np.ndarray]
@@ -104,19 +104,23 @@ def from_data(
 
 
 def from_system_prompts(
-    system_prompts: Mapping[str, str], prompts: Source, reader: Reader, sizes: Sizes, tokens: int, seed: int
-) -> Gathered:
+    system_prompts: Mapping[str, str], prompts: Source, reader: Reader, exact: Reader, sizes: Sizes, tokens: int,
+    seed: int,
+) -> Gathered:  # fmt: skip
     """Sample every source from the model itself; all sources answer the same prompts.
 
     For DPO the capability source's responses are preferred to the alignment source's.
 
     Args:
         system_prompts: by label.
+        exact: reads the same model in float32: what is measured must be drawn from the very distributions of the KLs.
         tokens: responses are cut after this many, so that the sources are distributions of as many tokens.
     """
     test, validation, train = split_rows(prompts, (sizes.test, sizes.validation, sizes.train), seed)
     taught = {
-        split: _answers(reader, system_prompts.values(), each, tokens, seed + 1000 * which)
+        split: _answers(
+            exact if split == "test" else reader, system_prompts.values(), each, tokens, seed + 1000 * which
+        )
         for which, (split, each) in enumerate((("train", train), ("validation", validation), ("test", test)))
     }
     read = {split: prompt_tokens(reader, reader.system_prompt, each.prompts) for split, each in taught.items()}
@@ -144,16 +148,17 @@ def from_system_prompts(
         label: replace(taught["train"].source(author, reader.tokenizer), name=material[label].name)
         for label, author in system_prompts.items()
     }
-    return Gathered(sources, material, _stored(material), _scores(reader, taught["test"]), dict(system_prompts))
+    return Gathered(
+        sources,
+        material,
+        _stored(material),
+        _scores(exact, taught["test"], _asked(system_prompts)),
+        dict(system_prompts),
+    )
 
 
 def _texts(reader: Reader, source: Source) -> tuple[Text, ...]:
-    rendered = render_all(
-        reader.tokenizer, source.rows, system_prompt=reader.system_prompt, max_tokens=reader.max_tokens
-    )
-    return tuple(
-        Text(tuple(each.ids[: each.response_span[0]]), tuple(each.ids[slice(*each.response_span)])) for each in rendered
-    )
+    return texts_of(reader.tokenizer, source, system_prompt=reader.system_prompt, max_tokens=reader.max_tokens)
 
 
 def _pairs(reader: Reader, source: Source, rejected: Rejected | None) -> tuple[Pair, ...]:
@@ -206,19 +211,25 @@ def _rectangle(rows: Sequence[Tokens], width: int) -> np.ndarray:
     return filled
 
 
-def _scores(reader: Reader, taught: Taught) -> Scored:
+def _asked(system_prompts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Author and judge of every likelihood that some triple of sources asks for: capabilities never judge another."""
+    return [
+        (author, judge)
+        for label, author in system_prompts.items()
+        for other, judge in system_prompts.items()
+        if label == other or not (label.startswith("capability") and other.startswith("capability"))
+    ]
+
+
+def _scores(reader: Reader, taught: Taught, pairs: list[tuple[str, str]]) -> Scored:
     key = content_hash(
         "scores", {author: [list(row) for row in rows] for author, rows in taught.responses.items()},
-        taught.prompts.sha256, model_id(reader.spec), reader.template, reader.placement.dtype,
+        taught.prompts.sha256, model_id(reader.spec), reader.template, reader.placement.dtype, pairs,
     )  # fmt: skip
     path = cache_dir() / "answers" / f"{key}.npz"
-    authors = list(taught.responses)
     if not path.is_file():
-        scored = score(reader, taught)
+        scored = score(reader, taught, pairs)
         with atomic_path(path) as temporary:
-            np.savez(
-                temporary, allow_pickle=False,
-                **{f"{authors.index(a)} {authors.index(j)}": each for (a, j), each in scored.items()},
-            )  # fmt: skip
+            np.savez(temporary, allow_pickle=False, **{str(i): scored[pair] for i, pair in enumerate(pairs)})
     with np.load(path, allow_pickle=False) as stored:
-        return {(a, j): stored[f"{authors.index(a)} {authors.index(j)}"] for a in authors for j in authors}
+        return {pair: stored[str(i)] for i, pair in enumerate(pairs)}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _EXACT = "float32"
 ALIGNED_PREFIX = "aligned:"
 _TRAINED = "adapter"
 _HISTORY = "history.json"
+#: The teacher's log-probabilities of one source are kept where they are no more than these (1 GB).
+_KEPT_NUMBERS = 250_000_000
 
 
 def fine_tune(config: Mapping[str, Any], work: Path) -> None:
@@ -49,6 +52,7 @@ def fine_tune(config: Mapping[str, Any], work: Path) -> None:
             _in_processes(config, work)
         else:
             train_and_save(config, work)
+        training = Training(**config["training"])
         history = json.loads((work / _HISTORY).read_text("utf-8"))["history"]
         if (trained / "adapter_config.json").is_file():
             model = with_adapter(start, trained, placement.device)
@@ -57,10 +61,12 @@ def fine_tune(config: Mapping[str, Any], work: Path) -> None:
     exact, losses = {}, {}
     for address in config["measure"]:
         rows = Material.load(address)
-        losses[address] = _numbers(row_losses(model, rows.test))
         if rows.author is not None:
-            teacher = load_model(config["base"], Placement(placement.device, _EXACT))
-            exact[address] = _numbers(row_kls(model, teacher, rows.test, rows.author))
+            teacher, known = _teacher(config["base"], placement.device), _known(config["base"], placement.device, address)
+            fits = sum(len(text.response) for text in rows.test) * teacher.config.vocab_size <= _KEPT_NUMBERS
+            exact[address] = _numbers(row_kls(model, teacher, rows.test, rows.author, known if fits else None))
+        if rows.author is None or config["training"] is None or training.objective == "dpo":
+            losses[address] = _numbers(row_losses(model, rows.test))
     write_json(
         work / "run.json",
         {
@@ -89,10 +95,12 @@ def train_and_save(config: Mapping[str, Any], work: Path) -> None:
 
 
 def _in_processes(config: Mapping[str, Any], work: Path) -> None:
-    placed = ["--cpu"] if config["device"] == "cpu" else []
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(config["processes"]), *placed,
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", __name__, str(work),
+        # On CPU too, which the trainer chooses itself: with `--cpu`, or without either, accelerate may start a single
+        # process whatever number it is told. Port 0: any that is free, since other sweeps may be running.
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(config["processes"]),
+        "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no",
+        "-m", __name__, str(work),
     ]  # fmt: skip
     subprocess.run(command, check=True)
 
@@ -141,6 +149,18 @@ def _lesson(config: Mapping[str, Any], training: Training) -> Lesson:
     if training.objective == "dpo":
         return Lesson(own.pairs, own.validation_pairs, proxy, probe)
     return Lesson(own.train, own.validation, proxy, probe)
+
+
+@lru_cache(maxsize=1)
+def _teacher(base: str, device: str) -> Any:
+    """The model that system: sources are, kept from one run of this process to the next."""
+    return load_model(base, Placement(device, _EXACT))
+
+
+@lru_cache(maxsize=8)
+def _known(base: str, device: str, address: str) -> dict[int, Any]:
+    """The teacher's log-probabilities on a source's test rows, as far as they were computed."""
+    return {}
 
 
 def _numbers(rows: Any) -> list[float]:

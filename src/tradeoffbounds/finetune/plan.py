@@ -14,6 +14,8 @@ FINE_TUNE = "tradeoffbounds.finetune.perform:fine_tune"
 ALIGN = "tradeoffbounds.finetune.perform:align"
 #: References stop after so many validations without improvement.
 PATIENCE = 3
+#: From a training's start to its end its distance, loss and safety gradient are looked at so many times, about.
+_LOOKS = 6
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class Run:
     batch: int
     learning_rate: float | None
 
-    def training(self, every: int, beta: float) -> Training:
+    def training(self, beta: float) -> Training:
         """What is trained."""
         return Training(
             self.method, self.objective, self.penalty or 0.0, self.radius, self.seed, self.steps, self.batch,  # type: ignore[arg-type]
-            self.learning_rate, every=every, beta=beta,
+            self.learning_rate, every=max(1, self.steps // _LOOKS), beta=beta,
         )  # fmt: skip
 
     @property
@@ -80,13 +82,13 @@ class Plan:
     Attributes:
         start: the start, measured on every source.
         runs: of the grid.
-        proxy_alone: (proxy, method, seed) -> the fine-tune on the proxy alone, as long as the runs.
+        proxy_alone: run with a penalty -> the fine-tune by its method on its proxy alone, as long as the run.
         references: label -> the early-stopped fine-tunes on that source alone, whose gap counts as 0, one a seed.
     """
 
     start: Job
     runs: dict[Run, Job]
-    proxy_alone: dict[tuple[str, str, int], Job]
+    proxy_alone: dict[Run, Job]
     references: dict[str, list[Job]]
 
     @property
@@ -117,7 +119,6 @@ def plan(
     addresses: dict[str, str],
     shared: Shared,
     *,
-    every: int,
     beta: float,
     reference: Training | None,
 ) -> Plan:
@@ -141,15 +142,14 @@ def plan(
         proxy, capability = f"proxy: {run.proxy}", f"capability: {run.capability}"
         if run.penalty is None:  # no proxy enters the training, so it is measured on all
             measure = ["alignment", *(label for label in addresses if label.startswith("proxy: ")), capability]
-            return job(run.training(every, beta), capability, None, measure)
-        return job(run.training(every, beta), capability, proxy, ["alignment", proxy, capability])
+            return job(run.training(beta), capability, None, measure)
+        return job(run.training(beta), capability, proxy, ["alignment", proxy, capability])
 
-    alone: dict[tuple[str, str, int], Job] = {}
-    for run in runs:
-        if run.penalty is not None:
-            label = f"proxy: {run.proxy}"
-            training = replace(run, penalty=None, radius=None, objective="sft").training(every, beta)
-            alone.setdefault((run.proxy, run.method, run.seed), job(training, label, None, ["alignment", label]))
+    def on_proxy_alone(run: Run) -> Job:
+        label = f"proxy: {run.proxy}"
+        return job(replace(run.unconstrained, objective="sft").training(beta), label, None, ["alignment", label])
+
+    alone = {run: on_proxy_alone(run) for run in runs if run.penalty is not None}
     references: dict[str, list[Job]] = {}
     if reference is not None:
         used = dict.fromkeys(f"capability: {run.capability}" for run in runs)

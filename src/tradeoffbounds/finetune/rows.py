@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tradeoffbounds.models.response_logits import pad
+from tradeoffbounds.sources import Source, render_all
 
 #: What transformers leaves out of a loss.
 IGNORED = -100
@@ -29,6 +30,14 @@ class Pair:
     prefix: tuple[int, ...]
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
+
+
+def texts_of(tokenizer: Any, source: Source, *, system_prompt: str | None, max_tokens: int) -> tuple[Text, ...]:
+    """The rows of a source, written with the model's chat template."""
+    rendered = render_all(tokenizer, source.rows, system_prompt=system_prompt, max_tokens=max_tokens)
+    return tuple(
+        Text(tuple(each.ids[: each.response_span[0]]), tuple(each.ids[slice(*each.response_span)])) for each in rendered
+    )
 
 
 def sft_rows(texts: Sequence[Text]) -> list[dict[str, list[int]]]:

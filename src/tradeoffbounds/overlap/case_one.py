@@ -66,6 +66,15 @@ class CaseOne:
         """λ and the least G_f + λ Ĝ_s, predicted (or estimated, where the learning curve still rises)."""
         return [(penalty, row["predicted"]["total"]) for penalty, row in self.penalties]  # type: ignore[index,misc]
 
+    @property
+    def safety_prompt_costs(self) -> list[tuple[float, Bound]]:
+        """λ and E_D log(1 + D_f/(λD̂)), the part of Theorem 1, refined, that needs no responses.
+
+        Raises:
+            KeyError: alignment and proxy are the same data, so that it was not needed.
+        """
+        return [(penalty, row["theorem1"]["terms"]["refined_prompt_cost"]) for penalty, row in self.penalties]  # type: ignore[index,misc]
+
     def curves_at(self, penalties: Sequence[float]) -> dict[str, Curve]:
         """The four brackets at any penalties, without fitting again."""
         return _all_curves(self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed)

@@ -6,7 +6,7 @@ classifiers can be laid beside the exact value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +60,18 @@ def prompt_tokens(reader: Reader, system_prompt: str | None, prompts: Source) ->
     ]
 
 
-def score(reader: Reader, taught: Taught) -> dict[tuple[str, str], Float[np.ndarray, " n"]]:
+def score(
+    reader: Reader, taught: Taught, pairs: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Float[np.ndarray, " n"]]:
     """(author, judge) -> log-likelihoods of the author's responses under the judge's system prompt, nats."""
-    authors: Sequence[str] = list(taught.responses)
-    count = len(taught.prompts.rows) * len(authors) ** 2
+    pairs = list(dict.fromkeys(pairs))
+    count = len(taught.prompts.rows) * len(pairs)
     return {
         (author, judge): log_likelihoods(
             reader.model, taught.prefixes[judge], taught.responses[author],
             on_batch=lambda done: reader.progress("scoring responses", done, count),
         )
-        for author in authors
-        for judge in authors
+        for author, judge in pairs
     }  # fmt: skip
 
 
@@ -105,4 +106,5 @@ def teach(
     """
     taught = answer(reader, system_prompts.values(), prompts, tokens=tokens, seed=seed)
     sources = {role: taught.source(author, reader.tokenizer) for role, author in system_prompts.items()}
-    return sources, likelihoods_of(score(reader, taught), system_prompts)
+    pairs = [(author, judge) for author in taught.responses for judge in taught.responses]
+    return sources, likelihoods_of(score(reader, taught, pairs), system_prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,20 @@ def ball_figure(record: Record, runs: Sequence[Record]) -> Figure:
     """Safety gap and capability gap (nats/response) over the radius, with the bounds of Theorem 3.
 
     Args:
-        runs: of one method and objective, some of them with a radius.
+        runs: of one method and objective, some of them with a radius above 0.
     """
-    found = sweeps(runs, "radius")
+    found = [each for each in map(_above_zero, sweeps(runs, "radius")) if each.points]
     labels = distinguishing([sweep.setting for sweep in found], ["capability"])
     figure = page(record, _finding(found, labels), (13.0, 7.2))
     safety, capability = figure.subplots(1, 2)
     _safety_panel(safety, found, labels)
     _capability_panel(capability, found, labels)
     return figure
+
+
+def _above_zero(sweep: Sweep) -> Sweep:
+    """Without the ball of radius 0, which has no place on a logarithmic axis: nothing moves in it."""
+    return replace(sweep, points=[(radius, runs) for radius, runs in sweep.points if radius > 0])
 
 
 def _finding(found: Sequence[Sweep], labels: Sequence[str]) -> str:

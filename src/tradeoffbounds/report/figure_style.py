@@ -35,6 +35,8 @@ UNIT = "nats/response"
 #: Font sizes in points.
 TITLE, TEXT, SMALL = 13.0, 10.5, 9.5
 _INCH = 72.0
+#: Letters of what the gaps are counted from; the record has all of it.
+_REFERENCES = 320
 _DPI = 150
 _LINE = 1.3
 #: Width of a letter of the title, as a part of its size.
@@ -129,7 +131,8 @@ def _references(record: Record) -> str:
     for gap, meaning in record.get("references", {}).items():
         gaps.setdefault(meaning, []).append(gap.replace("_", " "))
     parts = [f"{', '.join(names)}: {meaning}" for meaning, names in gaps.items()]
-    return f"Gap 0 means - {'; '.join(parts)}" if parts else ""
+    text = textwrap.shorten("; ".join(parts), _REFERENCES, placeholder=" ... (in full in the record)")
+    return f"Gaps - {text}" if parts else ""
 
 
 def panel_style(axes: Axes, title: str = "", *, x: str = PENALTY, y: str = UNIT) -> None:

@@ -57,7 +57,7 @@ _MARKERS = {"lora": "o", "ia3": "s", "prompt-tuning": "^", "p-tuning": "v", "ful
 _OTHER_MARKER = "P"
 _PREDICTED = COLOURS | {"drift": BLACK}
 _RING: dict[str, Any] = {"marker": "o", "markersize": 14, "markerfacecolor": "none", "linestyle": "none"}
-_REASONS = ("observed gap ≤ 0", "bound infinite", "bound ≤ 0")
+_REASONS = ("observed gap ≤ 0", "observed gap infinite", "bound infinite", "bound ≤ 0")
 
 
 def observed_figure(record: Record) -> Figure:
@@ -101,10 +101,13 @@ def _finding(record: Record) -> str:
 
 def why_not_shown(judged: Judged) -> str:
     """Why a logarithmic axis has no place for it; empty where it has."""
-    value = number(judged.bound)
-    if number(judged.observed) <= 0:
-        return _REASONS[0]
-    return _REASONS[1] if math.isinf(value) else _REASONS[2] if value <= 0 else ""
+    seen, value = number(judged.observed), number(judged.bound)
+    not_positive, unbounded, infinite, nothing = _REASONS
+    if seen <= 0:
+        return not_positive
+    if math.isinf(seen):
+        return unbounded
+    return infinite if math.isinf(value) else nothing if value <= 0 else ""
 
 
 def _bounds_panel(axes: Axes, record: Record) -> None:
@@ -227,8 +230,8 @@ def _predicted_panel(axes: Axes, record: Record) -> None:
     if not points:
         axes.text(0.5, 0.5, "nothing was predicted", transform=axes.transAxes, ha="center", size=TEXT, color=GREY)
     handles: list[Artist] = [
-        dot(f"{quantity_text(quantity)}: {_rank(record, quantity)}", _PREDICTED[quantity])
-        for quantity in dict.fromkeys(quantity for _, quantity, *_ in points)
+        dot(f"{quantity_text(name)}: {_rank(record, name)}{_infinite(points, name)}", _PREDICTED[name])
+        for name in dict.fromkeys(quantity for _, quantity, *_ in points)
     ]
     handles.append(Line2D([], [], color=GREY, linewidth=1.4, label="predicted = observed"))
     legend_below(axes, handles)
@@ -239,3 +242,12 @@ def _rank(record: Record, quantity: str) -> str:
     if found["spearman"] is None:
         return f"no rank correlation ({counted(found['runs'], 'run')})"
     return f"rank correlation {with_interval(found['spearman'])}, {found['runs']} runs"
+
+
+def _infinite(points: Sequence[tuple[Record, str, Record, tuple[float, float, float]]], name: str) -> str:
+    """How many of a quantity's points no axis can show; empty where there is none."""
+    count = sum(
+        quantity == name and not (math.isfinite(number(guess)) and math.isfinite(seen[0]))
+        for _, quantity, guess, seen in points
+    )
+    return f"; {count} infinite, not shown" if count else ""

@@ -23,7 +23,7 @@ def build_validate_figures(record: Record) -> dict[str, Figure]:
         groups.setdefault((run["config"]["method"], run["config"]["objective"]), []).append(run)
     for stem, constraint, build in (("penalty", "penalty", penalty_figure), ("ball", "radius", ball_figure)):
         for (method, objective), runs in groups.items():
-            if any(run["config"][constraint] is not None for run in runs):
+            if any(run["config"][constraint] for run in runs):  # nothing moves in a ball of radius 0
                 figures[f"{stem}_{method}_{objective}" if stem in figures else stem] = build(record, runs)
     if len(groups) > 1:
         figures["tuned_methods"] = tuned_methods_figure(record)

@@ -16,11 +16,8 @@ from tradeoffbounds.report.quantities import ends, number, plain, shortened
 Record = dict[str, Any]
 Along = Literal["penalty", "radius"]
 
-
 #: Names of data may be paths or system prompts; figures and sentences show so much of them.
 NAME_WIDTH = 32
-
-
 #: A title tells at most so many settings one by one.
 _TOLD = 3
 
@@ -92,11 +89,12 @@ def quantity_text(quantity: str) -> str:
 def predictions(run: Record) -> Iterator[tuple[str, Record, tuple[float, float, float]]]:
     """Quantity, prediction, and observation as (value, low, high): of all that was predicted and observed.
 
-    The drift is what the fine-tune moved the safety gap by.
+    The drift is what the fine-tune moved the safety gap by; from an infinite start nothing can be said to move.
     """
     for quantity, predicted in run["predicted"].items():
         if quantity == "drift":
-            yield quantity, predicted, moved(run, "safety_gap")
+            if math.isfinite(number(run["observed"]["safety_gap_start"])):
+                yield quantity, predicted, moved(run, "safety_gap")
         elif (observed := run["observed"][quantity]) is not None:
             yield quantity, predicted, (number(observed), *ends(observed))
 
@@ -207,7 +205,8 @@ def sweeps(runs: Sequence[Record], along: Along) -> list[Sweep]:
 
 
 def _setting(config: Record, along: Along) -> Record:
-    unused = {along, "seed"} | ({"proxy"} if config["penalty"] is None else set())
+    # The rate first logged is noted beside the configuration: it follows from it.
+    unused = {along, "seed", "first_logged_rate"} | ({"proxy"} if config["penalty"] is None else set())
     return {key: value for key, value in config.items() if key not in unused}
 
 
@@ -245,7 +244,7 @@ def steps(sweep: Sweep, quantity: str) -> list[Step]:
     for (value, runs), (next_value, next_runs) in pairwise(sweep.ordered()):
         gaps = mean(runs, ("observed", quantity)), mean(next_runs, ("observed", quantity))
         change, rounding = gaps[1] - gaps[0], ROUNDING + RELATIVE_ROUNDING * max(map(abs, gaps))
-        direction = 0 if abs(change) <= rounding else 1 if change > 0 else -1
+        direction = 0 if gaps[0] == gaps[1] or abs(change) <= rounding else 1 if change > 0 else -1
         both = [hull(ends(run["observed"][quantity]) for run in group) for group in (runs, next_runs)]
         found.append(Step(sweep, (value, next_value), gaps, direction, not overlap(*both)))
     return found

@@ -95,7 +95,7 @@ def _runs(runs: Sequence[Record]) -> Table:
             _NONE if config["penalty"] is None else shortened(config["proxy"], _NAME_WIDTH),
             shortened(config["capability"], _NAME_WIDTH), config["method"], config["objective"],
             _given(config["penalty"]), _given(config["radius"]),
-            str(config["seed"]), str(config["steps"]), marked(run["observed"]["distance"]),
+            str(config["seed"]), str(config["steps"]), _or_none(run["observed"]["distance"]),
         )  # fmt: skip
     return table
 

@@ -139,15 +139,16 @@ def _reason(run: Record, judged: Sequence[Judged]) -> str:
     said = []
     if run["slack"] is not None:
         slack = run["slack"]
-        said.append(
-            f"delta + kappa there is {with_interval(slack['total'])}, of which training apart leaves "
-            f"{plain(number(slack['apart']), 2)} too and sharing parameters adds {plain(number(slack['sharing']), 2)}"
-        )
+        text = f"delta + kappa there is {with_interval(slack['total'])}"
+        if slack["apart"] is not None and slack["sharing"] is not None:
+            apart, sharing = (plain(number(slack[part]), 2) for part in ("apart", "sharing"))
+            text += f", of which training apart leaves {apart} too and sharing parameters adds {sharing}"
+        said.append(text)
         case_one = [each for each in judged if BOUNDS[each.name].theorem != "Theorem 3"]
         covered = sum(_excess(each) <= number(slack["total"]) for each in case_one)
         if case_one:
             said.append(f"that is as much as the bound lacks in {covered} of {counted(len(case_one), 'case')}")
-    if run["path"]["lipschitz"] is not None:
+    if _known_path(run):
         largest, constant = run["path"]["largest_gradient"], run["path"]["lipschitz"]
         said.append(f"the largest |grad G_s| on its path is {plain(number(largest))}, L_s {plain(number(constant))}")
     text = "; ".join(said) or "what training lost there is not known"
@@ -158,12 +159,16 @@ def _slack(runs: Sequence[Record]) -> list[str]:
     slacks = [run["slack"] for run in runs if run["slack"] is not None]
     if not slacks:
         return []
-    total, apart, sharing = ([number(each[part]) for each in slacks] for part in ("total", "apart", "sharing"))
-    return [
+    text = (
         f"Above the predicted least total, {counted(len(slacks), 'run')} with a penalty lost (delta + kappa) "
-        f"{_spread(total)} nats a response: training apart leaves {_spread(apart)} too, sharing parameters adds "
-        f"{_spread(sharing)}."
-    ]
+        f"{_spread([number(each['total']) for each in slacks])} nats a response"
+    )
+    split = [each for each in slacks if each["apart"] is not None and each["sharing"] is not None]
+    if not split:
+        return [f"{text}; without single-source training beside them it is not known what of it is sharing."]
+    apart, sharing = (_spread([number(each[part]) for each in split]) for part in ("apart", "sharing"))
+    where = "" if len(split) == len(slacks) else f" (known of {len(split)})"
+    return [f"{text}: training apart leaves {apart} too, sharing parameters adds {sharing}{where}."]
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -174,8 +179,13 @@ def _spread(values: Sequence[float]) -> str:
     return f"a median of {plain(statistics.median(values), 2)} ({ends_of})"
 
 
+def _known_path(run: Record) -> bool:
+    """Whether gradients were followed along the training, and there is an L_s to put beside them."""
+    return run["path"] is not None and run["path"]["lipschitz"] is not None
+
+
 def _gradients(runs: Sequence[Record]) -> list[str]:
-    known = [run["path"] for run in runs if run["path"]["lipschitz"] is not None]
+    known = [run["path"] for run in runs if _known_path(run)]
     if not known:
         return []
     below = sum(number(path["largest_gradient"]) <= number(path["lipschitz"]) for path in known)

@@ -20,6 +20,8 @@ _SMALL, _LARGE = 0.1, 0.7
 def verdict(record: Record) -> list[str]:
     """Sentences for people, each resting on numbers of the record."""
     sentences = [*_stand_ins(record), _cost(record), _safety(record), _certificates(record), *_advice(record)]
+    if record.get("pilot"):
+        sentences.append(_pilot(record))
     if "max_safety_gap" in record:
         sentences += _inverted(record["max_safety_gap"])
     sentences.append(
@@ -100,6 +102,21 @@ def _safety(record: Record) -> str:
         f"1, refined, is estimated at {refined['value']:.3g}: {mismatch:.3g} from how differently the proxy answers, "
         f"known only from below, and {prompts:.3g} from prompt overlap. {dominant}There is no finite upper bound: "
         "samples cannot bound how far the proxy's answers are from the alignment data's."
+    )
+
+
+def _pilot(record: Record) -> str:
+    row = reference(record)
+    divergence = record["pilot"]["response_kl"]
+    low, high = divergence["interval"]
+    refined = next(
+        each["bound"]["value"] for each in record["pilot"]["theorem1_refined"] if each["penalty"] == row["penalty"]
+    )
+    return (
+        f"Pilot: two briefly tuned adapters put the divergence of the proxy's answers at {divergence['value']:.3g} "
+        f"nats a response ({low:.3g} to {high:.3g} by rows), where the classifiers see "
+        f"{row['theorem1']['terms']['refined_response_kl']['value']:.3g}; Theorem 1, refined, is then estimated at "
+        f"{refined:.3g}. More training would move it."
     )
 
 
