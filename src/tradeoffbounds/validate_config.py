@@ -16,6 +16,8 @@ from tradeoffbounds.grid import read_sweep
 Tuned = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "full"]
 TUNED: tuple[Tuned, ...] = get_args(Tuned)
 Objective = Literal["sft", "dpo"]
+#: Of each source to train on: with fewer, the classifiers of Case I have nothing to be fitted to and tried on.
+FEWEST_ROWS = 10
 #: Torch takes larger seeds, and some steps add a little to them.
 _MAX_SEED = 2**31 - 1
 #: Options of a sweep's file that are lists here, and those that are not, with what a value may be.
@@ -146,21 +148,11 @@ class ValidateConfig:
                 if not 0 < value < math.inf:
                     raise UserError(f"--{name.replace('_', '-')} must be finite and > 0, got {value:g}")
                 object.__setattr__(self, name, float(value))
-        counts = (
-            "steps",
-            "batch",
-            "start_steps",
-            "rows",
-            "validation_rows",
-            "test_rows",
-            "teacher_tokens",
-            "processes",
-        )
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
-        if self.max_tokens < 16:
-            raise UserError(f"--max-tokens must be at least 16, got {self.max_tokens}")
+        counts = {"rows": FEWEST_ROWS, "test_rows": 2, "max_tokens": 16}  # of one test row there is no interval
+        counts |= dict.fromkeys(("steps", "batch", "start_steps", "validation_rows", "teacher_tokens", "processes"), 1)
+        for name, fewest in counts.items():
+            if getattr(self, name) < fewest:
+                raise UserError(f"--{name.replace('_', '-')} must be at least {fewest}, got {getattr(self, name)}")
         if not 0.5 <= self.confidence < 1:
             raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
         for role in ("proxy", "capability"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 import torch
 
 from tradeoffbounds.finetune.rows import Pair, Text
@@ -131,7 +133,8 @@ class Interrupted(Exception):
     """A kill."""
 
 
-def interrupt(monkeypatch, step):
+@contextmanager
+def killed_at(step):
     """The process dies at the end of this step."""
     own = Watch.on_step_end
 
@@ -141,7 +144,10 @@ def interrupt(monkeypatch, step):
         if state.global_step == step:
             raise Interrupted
 
-    monkeypatch.setattr(Watch, "on_step_end", on_step_end)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Watch, "on_step_end", on_step_end)
+        with pytest.raises(Interrupted):
+            yield
 
 
 def count_steps(monkeypatch):

@@ -40,9 +40,7 @@ def distributions(model, prefix, response):
 
 
 def kl_by_hand(model, teacher, row, prefix):
-    theirs, ours = (
-        distributions(each, read, row.response) for each, read in ((teacher, prefix), (model, row.prefix))
-    )
+    theirs, ours = (distributions(each, read, row.response) for each, read in ((teacher, prefix), (model, row.prefix)))
     return float((np.exp(theirs) * (theirs - ours)).sum())
 
 

@@ -15,7 +15,7 @@ from tradeoffbounds.models.load import load_model
 from tradeoffbounds.sweeps import Job
 
 from ..tiny_models import tiny_llama
-from .lessons import METHODS, ON_CPU, Interrupted, count_steps, interrupt, logged, pairs, texts
+from .lessons import METHODS, ON_CPU, Interrupted, count_steps, killed_at, logged, pairs, texts
 
 OWN = Material("capability", tuple(texts(6, 1)), tuple(texts(3, 2)), tuple(texts(4, 3)), pairs=tuple(pairs(6, 1)))
 PROXY = Material("proxy", tuple(texts(5, 11)), (), tuple(texts(3, 12)))
@@ -118,17 +118,17 @@ def test_a_run_that_was_killed_goes_on(method, start, work, tmp_path, monkeypatc
     whole = tmp_path / "whole"
     whole.mkdir()
     fine_tune(asked, whole)
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        interrupt(patched, 3)
+    with killed_at(3):
         fine_tune(asked, work)
     steps = count_steps(monkeypatch)
 
     def killed(*args):
         raise Interrupted
 
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+    with monkeypatch.context() as patched:
         patched.setattr(perform, "row_kls", killed)
-        fine_tune(asked, work)
+        with pytest.raises(Interrupted):
+            fine_tune(asked, work)
     assert steps == [3, 4, 5] and not (work / "run.json").exists()
     fine_tune(asked, work)
     assert steps == [3, 4, 5]
@@ -191,8 +191,7 @@ def test_an_alignment_that_was_killed_goes_on(start, aligned, tmp_path, monkeypa
     other = tmp_path / "other"
     other.mkdir()
     align(asked, other)
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        interrupt(patched, 7)
+    with killed_at(7):
         align(asked, folder)
     steps = count_steps(monkeypatch)
     align(asked, folder)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tradeoffbounds.errors import UserError
+from tradeoffbounds.finetune import trainers
 from tradeoffbounds.finetune.gaps import row_losses
 from tradeoffbounds.finetune.train import Lesson
 from tradeoffbounds.models.adapter_config import preset
@@ -78,7 +79,7 @@ def test_training_starts_from_the_fresh_adapter_of_its_seed(held, start):
     other = fresh_adapter(load_model(start, ON_CPU), preset(method, 32), SEED + 1)
     found = {name.replace(".default", ""): weight.detach().numpy() for name, weight in trained(model).items()}
     if method == "prompt-tuning":
-        found = {"prompt_embeddings": weight for weight in found.values()}
+        found = dict(zip(made, found.values(), strict=True))
     assert found.keys() == made.keys()
     for name, array in made.items():
         np.testing.assert_array_equal(found[name], array)
@@ -195,9 +196,24 @@ def test_no_rows_and_a_penalty_without_a_proxy_are_refused(start, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_reference_of_a_full_fine_tune_is_loaded_as_its_start_is(start, tmp_path, monkeypatch):
+    """TRL's own way knows no GGUF files."""
+    monkeypatch.setattr("trl.trainer.dpo_trainer.create_model_from_path", lambda *_, **__: pytest.fail("by TRL"))
+    history = tune(start, tmp_path, lesson("dpo"), method="full", objective="dpo", steps=1, every=1).history
+    assert logged(history, "loss")[1] == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_one_loss_that_is_no_number_among_others_is_said(start, tmp_path, monkeypatch):
+    """Transformers would leave it out of the mean, and the parameters may be finite still."""
+    own, losses = trainers.response_loss, iter([0.0, float("inf"), 0.0, 0.0])
+    monkeypatch.setattr(trainers, "response_loss", lambda *given: own(*given) + next(losses))
+    with pytest.raises(UserError, match="training loss is not a finite number"):
+        tune(start, tmp_path, lesson("sft"), method="lora", steps=4, every=2)
+
+
 @pytest.mark.parametrize("steps", [4, 5])
-def test_a_loss_that_is_no_number_is_said(steps, start, tmp_path):
-    """Transformers would leave it out of the mean; and every later call says so too."""
+def test_a_training_that_diverged_is_said(steps, start, tmp_path):
+    """And every later call says so too."""
     for _ in range(2):
         with pytest.raises(UserError, match=r"training loss is not a finite number; try a learning rate below 1e\+30"):
             tune(start, tmp_path, lesson("sft"), method="lora", learning_rate=1e30, steps=steps, every=2)

@@ -95,7 +95,6 @@ def run(
     config = {
         "proxy": proxy, "capability": capability, "method": method, "objective": objective, "penalty": penalty,
         "radius": radius, "seed": seed, "steps": steps, "batch": 8, "learning_rate": None,
-        "first_logged_rate": 0.001 / (1 + (penalty or 0.0)),
     }  # fmt: skip
     slack = None
     if observed["total"] is not None:

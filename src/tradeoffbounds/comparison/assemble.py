@@ -17,6 +17,7 @@ from tradeoffbounds.comparison.summary import summarise
 from tradeoffbounds.finetune.gather import Gathered
 from tradeoffbounds.finetune.perform import read_run, start_spec
 from tradeoffbounds.finetune.plan import Plan, Run
+from tradeoffbounds.finetune.training import Training
 from tradeoffbounds.report.record import case_one_rows
 from tradeoffbounds.sweeps import Job
 
@@ -148,9 +149,8 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
         gaps, start, foresight.of(run, start, confidence), penalty=run.penalty, alone=_alone(results, run),
         history=history, confidence=confidence,
     )  # fmt: skip
-    training = results.record(job)["config"]["training"]
-    rate = next((entry["learning_rate"] for entry in history if "learning_rate" in entry), None)
-    config = asdict(run) | {"learning_rate": run.learning_rate, "first_logged_rate": rate}
+    training = Training(**results.record(job)["config"]["training"])
+    config = asdict(run) | {"learning_rate": training.rate}
     for role, label in labels_of((run.proxy, run.capability)).items():
         name = _GAPS[role]
         lengths = [len(text.response) for text in gathered.material[label].test]
@@ -162,7 +162,7 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
     if run.objective == "dpo":
         address = gathered.addresses["alignment"]
         after, before = (np.asarray(results.record(each)["losses"][address]) for each in (job, plan.start))
-        parts["preference"] = preference(after, before, training["beta"], confidence)
+        parts["preference"] = preference(after, before, training.beta, confidence)
     return {"id": job.id, "config": config, **parts}
 
 

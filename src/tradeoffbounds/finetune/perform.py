@@ -62,7 +62,8 @@ def fine_tune(config: Mapping[str, Any], work: Path) -> None:
     for address in config["measure"]:
         rows = Material.load(address)
         if rows.author is not None:
-            teacher, known = _teacher(config["base"], placement.device), _known(config["base"], placement.device, address)
+            where = (config["base"], placement.device)
+            teacher, known = _teacher(*where), _known(*where, address)
             fits = sum(len(text.response) for text in rows.test) * teacher.config.vocab_size <= _KEPT_NUMBERS
             exact[address] = _numbers(row_kls(model, teacher, rows.test, rows.author, known if fits else None))
         if rows.author is None or config["training"] is None or training.objective == "dpo":
@@ -88,9 +89,11 @@ def train_and_save(config: Mapping[str, Any], work: Path) -> None:
     placement = Placement(config["device"], config["dtype"])
     trained = train(start_spec(config["start"]), training, _lesson(config, training), work, placement)
     if int(os.environ.get("RANK", "0")) == 0:
-        trained.model.save_pretrained(work / _TRAINED)
         if training.method == "full":
+            trained.model.save_pretrained(work / _TRAINED)
             load_tokenizer(start_spec(config["start"])).save_pretrained(work / _TRAINED)
+        else:
+            _save_adapter(trained.model, work / _TRAINED)
         write_json(work / _HISTORY, {"history": trained.history})
 
 
@@ -116,7 +119,11 @@ def align(config: Mapping[str, Any], work: Path) -> None:
     trained = train(config["base"], training, Lesson(rows.train, rows.validation), work, placement)
     folder = work / "model"
     shutil.rmtree(folder, ignore_errors=True)
-    model = trained.model if training.method == "full" else trained.model.merge_and_unload()
+    model = trained.model
+    if training.method != "full":
+        # In float32: what an adapter adds to a weight is less than bfloat16 can tell from it.
+        _save_adapter(model, work / _TRAINED)
+        model = with_adapter(config["base"], work / _TRAINED, placement.device).merge_and_unload()
     model.save_pretrained(folder)
     load_tokenizer(config["base"]).save_pretrained(folder)
     write_json(work / "run.json", {"config": dict(config), "history": trained.history})
@@ -133,6 +140,11 @@ def start_spec(start: str) -> str:
 def aligned_folder() -> Path:
     """Where aligned starts are kept, one folder an address."""
     return cache_dir() / "aligned"
+
+
+def _save_adapter(model: Any, folder: Path) -> None:
+    # "auto" would ask the hub whether the vocabulary was resized.
+    model.save_pretrained(folder, save_embedding_layers=False)
 
 
 def with_adapter(start: str, adapter: Path, device: str) -> Any:

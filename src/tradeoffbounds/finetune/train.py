@@ -103,7 +103,7 @@ def _trainer(start: str, training: Training, lesson: Lesson, folder: Path, place
     arguments: dict[str, Any] = {
         "output_dir": str(folder), "max_steps": training.steps, "per_device_train_batch_size": training.batch,
         "per_device_eval_batch_size": training.batch, "learning_rate": training.rate, "weight_decay": 0.0,
-        "lr_scheduler_type": "linear", "warmup_steps": max(1, training.steps // 20), "seed": training.seed,
+        "lr_scheduler_type": "linear", "warmup_steps": training.steps // 20, "seed": training.seed,
         "data_seed": training.seed, "logging_steps": training.every, "save_strategy": "steps",
         "save_steps": training.every, "save_total_limit": 2, "eval_strategy": "steps" if stops else "no",
         "eval_steps": training.every, "load_best_model_at_end": stops, "metric_for_best_model": "eval_loss",

@@ -61,6 +61,10 @@ class Training:
         for name in ("steps", "batch", "every"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.patience < 0:
+            raise UserError(f"patience must be at least 0, got {self.patience}")
+        if not 0 < self.beta < float("inf"):
+            raise UserError(f"beta must be finite and > 0, got {self.beta:g}")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise UserError(f"the learning rate must be finite and > 0, got {self.learning_rate:g}")
 

@@ -8,15 +8,13 @@ from matplotlib.figure import Figure
 
 from tradeoffbounds.report.bounds_figure import bounds_figure
 from tradeoffbounds.report.case_two_reading import methods_of
-from tradeoffbounds.report.figure_style import Record
+from tradeoffbounds.report.figure_style import Record, save_figures
 from tradeoffbounds.report.methods_figure import methods_figure
 from tradeoffbounds.report.radius_figure import radius_figure
 from tradeoffbounds.report.scores_figure import scores_figure
 from tradeoffbounds.report.theorem1_figure import theorem1_figure
 from tradeoffbounds.report.trade_off_figure import trade_off_figure
-from tradeoffbounds.runs import atomic_path
 
-_DPI = 150
 _FIGURES = {
     "trade_off": trade_off_figure,
     "bounds": bounds_figure,
@@ -39,10 +37,4 @@ def build_figures(record: Record) -> dict[str, Figure]:
 
 def draw_figures(record: Record, folder: Path) -> list[Path]:
     """Write the figures as PNG into ``folder`` and return their paths; an interrupted one leaves no file."""
-    paths = []
-    for name, figure in build_figures(record).items():
-        path = folder / f"{name}.png"
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=_DPI)
-        paths.append(path)
-    return paths
+    return save_figures(build_figures(record), folder)

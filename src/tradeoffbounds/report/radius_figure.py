@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
 
 from tradeoffbounds.report.case_two_reading import (
     gains,
@@ -24,9 +23,9 @@ from tradeoffbounds.report.figure_style import (
     GREY,
     ORANGE,
     PURPLE,
-    SMALL,
     UNIT,
     Record,
+    legend_below,
     log_axis,
     log_x_axis,
     page,
@@ -113,7 +112,7 @@ def _safety_panel(axes: Axes, method: Record) -> None:
     panel_style(axes, "(a) Safety gap in the ball (aligned model: 0)", x=_RADIUS, y=UNIT)
     _finish(axes, method, shown)
     axes.plot([], [], color=GREY, alpha=0.35, linewidth=8, label="shaded: the same with the largest constants found")
-    _legend(axes)
+    legend_below(axes)
 
 
 def _gain_panel(axes: Axes, method: Record) -> None:
@@ -134,7 +133,7 @@ def _gain_panel(axes: Axes, method: Record) -> None:
         _remark(axes, f"start: capability gap {plain(start, 2)} (aligned model: 0)")
     panel_style(axes, "(b) What the best point of the ball gains", x=_RADIUS, y=f"gain over the start, {UNIT}")
     _finish(axes, method, shown)
-    _legend(axes)
+    legend_below(axes)
 
 
 def _lipschitz_panel(axes: Axes, method: Record) -> None:
@@ -144,7 +143,7 @@ def _lipschitz_panel(axes: Axes, method: Record) -> None:
         axes.axhline(norm, color=GREY, linewidth=1.2, linestyle=":", label=r"$\|\nabla G_s\|$ at the start")
     panel_style(axes, "(c) Largest gradient of the safety gap", x="", y=f"{UNIT}/unit")
     _finish(axes, method, [*shown, np.array([norm])])
-    _legend(axes, columns=2)
+    legend_below(axes, columns=2)
 
 
 def _smoothness_panel(axes: Axes, method: Record) -> None:
@@ -154,7 +153,7 @@ def _smoothness_panel(axes: Axes, method: Record) -> None:
     ]
     panel_style(axes, "(d) Largest curvature of both gaps", x=_RADIUS, y=f"{UNIT}/unit²")
     _finish(axes, method, shown)
-    _legend(axes, columns=2)
+    legend_below(axes, columns=2)
 
 
 def _constant(axes: Axes, method: Record, name: str, label: str, colour: str, marker: str) -> Array:
@@ -255,14 +254,3 @@ def _finish(axes: Axes, method: Record, shown: Sequence[Array]) -> None:
     top = float(values.max(initial=0.0)) or 1.0
     bottom = max(float(values.min(initial=top)), top / 10**_DECADES)
     log_axis(axes, "y", bottom / 1.5, top * 1.5)
-
-
-def _legend(axes: Axes, columns: int = 1) -> None:
-    """Below the panel, clear of ticks and label: a distance in points, whatever the panel's height."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    below = ScaledTranslation(0, -(44 if axes.get_xlabel() else 24) / 72, figure.dpi_scale_trans)
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + below, fontsize=SMALL,
-        frameon=False, handlelength=3.2, ncols=columns, columnspacing=1.2, borderaxespad=0,
-    )  # fmt: skip

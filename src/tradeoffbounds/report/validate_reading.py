@@ -206,7 +206,7 @@ def sweeps(runs: Sequence[Record], along: Along) -> list[Sweep]:
 
 def _setting(config: Record, along: Along) -> Record:
     # The rate first logged is noted beside the configuration: it follows from it.
-    unused = {along, "seed", "first_logged_rate"} | ({"proxy"} if config["penalty"] is None else set())
+    unused = {along, "seed"} | ({"proxy"} if config["penalty"] is None else set())
     return {key: value for key, value in config.items() if key not in unused}
 
 
