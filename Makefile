@@ -39,8 +39,9 @@ estimate: $(MODEL_INSTALLED) ## Bound what fine-tuning the embedded model may co
 validate: $(MODEL_INSTALLED) ## Fine-tune the embedded model and set the bounds beside what is observed
 	$(VENV_PYTHON) -m tradeoffbounds.validate --proxy alpaca-gpt4 $(ARGS)
 
+# A process a core, each with one thread: tests of one file share what they prepare.
 test: $(MODEL_INSTALLED) ## Run the tests
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Lint, formatting and types
 	$(VENV_PYTHON) -m ruff check

@@ -155,6 +155,8 @@ class ValidateConfig:
                 raise UserError(f"--{name.replace('_', '-')} must be at least {fewest}, got {getattr(self, name)}")
         if not 0.5 <= self.confidence < 1:
             raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
+        if self.address is not None and self.engine != "ray":
+            raise UserError(f"--address {self.address} is that of a Ray cluster; give --engine ray with it")
         for role in ("proxy", "capability"):
             names = [name_of(given)[0] for given in getattr(self, role)]
             if twice := [name for name in names if names.count(name) > 1]:

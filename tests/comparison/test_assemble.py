@@ -7,6 +7,7 @@ import pytest
 
 from tradeoffbounds.comparison.assemble import comparison_parts, foretold_parts, run_records, start_record
 from tradeoffbounds.finetune.plan import Run
+from tradeoffbounds.finetune.training import LEARNING_RATES
 from tradeoffbounds.runs import write_json
 
 from .hand_sweep import TEST_ROWS, foresight, results, rows_of
@@ -179,7 +180,13 @@ def test_distance_and_path_come_from_the_history(penalised):
     for record in run_records(penalised, foresight(), 0.95):
         assert record["observed"]["distance"]["value"] == pytest.approx(0.4)
         assert record["path"]["step"] == [0, 20, 40] and record["path"]["loss"] == [None, 3.0, 3.0]
-        assert record["config"]["learning_rate"] is None and record["config"]["first_logged_rate"] == 2e-3
+
+
+def test_a_run_s_learning_rate_is_the_one_it_was_trained_with(tmp_path):
+    runs = [run(), run(method="ia3"), run(method="full", learning_rate=0.25)]
+    records = run_records(results(runs, tmp_path), foresight(), 0.95)
+    rates = [record["config"]["learning_rate"] for record in records]
+    assert rates == [LEARNING_RATES["lora"], LEARNING_RATES["ia3"], 0.25]
 
 
 def test_preference_runs_have_the_bound_of_section_5(tmp_path):

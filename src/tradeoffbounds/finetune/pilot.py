@@ -44,9 +44,14 @@ class Pilot:
 
 def pilot(
     reader: Reader, alignment: Source, proxy: Source, placement: Placement, *, confidence: float, seed: int,
-    steps: int = STEPS, progress: Callable[[str], None] = lambda step: None,
+    steps: int | None = None, progress: Callable[[str], None] = lambda step: None,
 ) -> Pilot:  # fmt: skip
-    """Tune LoRA on three quarters of the alignment rows, and LoRA on the proxy rows; compare on the other quarter."""
+    """Tune LoRA on three quarters of the alignment rows, and LoRA on the proxy rows; compare on the other quarter.
+
+    Args:
+        steps: of each; None for :data:`STEPS`.
+    """
+    steps = steps or STEPS
     held_out, train_rows = split_rows(alignment, (len(alignment.rows) // 4, len(alignment.rows)), seed)
     test = _read(reader, held_out)
     losses = []
