@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
+from tradeoffbounds.door import make_callable, run_command
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import check_model, place
 from tradeoffbounds.overlap.case_one import CaseOne, case_one
@@ -196,37 +194,16 @@ def _warnings(sources: dict[str, Source]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command. Returns 0, or 2 for a wrong call (one line on stderr)."""
-    import tyro
-
-    reporter = Reporter(quiet=False)
-    try:
-        config = tyro.cli(
-            partial(EstimateConfig),  # for the class itself tyro would put its UserErrors into a frame
-            prog="python -m tradeoffbounds.estimate",
-            description=inspect.getdoc(EstimateConfig),  # which tyro would take to end before the examples
-            args=arguments,
-        )
-        reporter = Reporter(quiet=config.quiet)
-        with reporter:
-            result = estimate(config, reporter)
-    except UserError as error:
-        reporter.error(str(error))
-        return 2
-    if not config.quiet:
-        from tradeoffbounds.report.tables import print_estimate
-
-        print_estimate(result.record, result.folder)
-    return 0
+    return run_command("tradeoffbounds.estimate", EstimateConfig, estimate, _show, arguments)
 
 
-class _CallableModule(ModuleType):
-    """`tradeoffbounds.estimate` names this module and, for the Python API, the function in it: one object is both."""
+def _show(result: Estimate) -> None:
+    from tradeoffbounds.report.tables import print_estimate
 
-    def __call__(self, config: EstimateConfig, reporter: Reporter | None = None) -> Estimate:
-        return estimate(config, reporter)
+    print_estimate(result.record, result.folder)
 
 
-sys.modules[__name__].__class__ = _CallableModule
+make_callable(__name__, estimate)
 
 if __name__ == "__main__":
     sys.exit(main())

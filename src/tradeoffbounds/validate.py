@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.config import TEACHER_PREFIX
+from tradeoffbounds.door import make_callable, run_command
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import Placement, check_model, model_id, place
 from tradeoffbounds.report.progress import Reporter
@@ -259,37 +258,16 @@ def _foresee(
 
 def main(arguments: list[str] | None = None) -> int:
     """The command. Returns 0, or 2 for a wrong call (one line on stderr)."""
-    import tyro
-
-    reporter = Reporter(quiet=False)
-    try:
-        config = tyro.cli(
-            partial(ValidateConfig),  # for the class itself tyro would put its UserErrors into a frame
-            prog="python -m tradeoffbounds.validate",
-            description=inspect.getdoc(ValidateConfig),  # which tyro would take to end before the examples
-            args=arguments,
-        )
-        reporter = Reporter(quiet=config.quiet)
-        with reporter:
-            result = validate(config, reporter)
-    except UserError as error:
-        reporter.error(str(error))
-        return 2
-    if not config.quiet:
-        from tradeoffbounds.report.validate_tables import print_validate
-
-        print_validate(result.record, result.folder)
-    return 0
+    return run_command("tradeoffbounds.validate", ValidateConfig, validate, _show, arguments)
 
 
-class _CallableModule(ModuleType):
-    """`tradeoffbounds.validate` names this module and, for the Python API, the function in it: one object is both."""
+def _show(result: Validation) -> None:
+    from tradeoffbounds.report.validate_tables import print_validate
 
-    def __call__(self, config: ValidateConfig, reporter: Reporter | None = None) -> Validation:
-        return validate(config, reporter)
+    print_validate(result.record, result.folder)
 
 
-sys.modules[__name__].__class__ = _CallableModule
+make_callable(__name__, validate)
 
 if __name__ == "__main__":
     sys.exit(main())

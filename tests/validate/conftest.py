@@ -18,7 +18,7 @@ from ..estimate.records import CODE, SAFETY, write_rows
 
 #: Of every call here, unless it says otherwise.
 SMALL = {
-    "rows": 24, "validation_rows": 6, "test_rows": 10, "steps": 6, "batch": 4, "start_steps": 6, "max_tokens": 128,
+    "rows": 24, "validation_rows": 6, "test_rows": 10, "steps": 4, "batch": 4, "start_steps": 4, "max_tokens": 128,
     "device": "cpu", "dtype": "float32", "curvature": "off", "penalty": (),
 }  # fmt: skip
 TEACHER = {
@@ -29,8 +29,9 @@ TEACHER = {
 }  # fmt: skip
 PREFERENCES = {"capability": "likes=preferences", "proxy": "safety", "objective": ("dpo", "sft"), "peft": "p-tuning"}
 SWEEP = """
-- {capability: code, proxy: near=other-safety, penalty: 1}
-- {capability: likes=preferences, objective: dpo, peft: ia3, radius: [0.01, 0.02], steps: 4, seeds: 3}
+- {proxy: near=other-safety, capability: code, penalty: 1}
+- {proxy: near=other-safety, capability: likes=preferences, objective: dpo, peft: full, radius: [1e-3, 2e-3], steps: 3,
+   batch: 2}
 """
 
 
@@ -106,11 +107,9 @@ def command(options, cache):
 
 @pytest.fixture(scope="session")
 def dataset(command, tmp_path_factory):
-    """Both constraints, two proxies of which one is the alignment's data, LoRA and every weight."""
-    return command(
-        tmp_path_factory.mktemp("dataset"), proxy=("near=other-safety", "same=safety"), peft=("lora", "full"),
-        penalty=1.0, radius=0.02,
-    )  # fmt: skip
+    """Both constraints, two proxies of which one is the alignment's data."""
+    out = tmp_path_factory.mktemp("dataset")
+    return command(out, proxy=("near=other-safety", "same=safety"), penalty=1.0, radius=0.02)
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +137,7 @@ def stand_ins(command, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def swept(command, dataset, tmp_path_factory):
-    """A sweep out of a file, after the call that has one of its runs too."""
+    """A sweep out of a file, in the place of what the options name; after the call that has one of its runs too."""
     path = tmp_path_factory.mktemp("sweep") / "grid.yaml"
     path.write_text(SWEEP)
     with pytest.MonkeyPatch.context() as patch:
