@@ -68,7 +68,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     gathered, prompts = _gather(config, runs, reader, say)
     start = _start(config, gathered, placement, say)
     curvature = curvature and replace(curvature, model=start_spec(start))
-    sweep = _plan(config, runs, gathered, start, curvature, placement)
+    sweep = _plan(config, runs, gathered, start, placement)
     foresight = _foresee(config, sweep, gathered, reader, curvature, say)
     reader.release()
     say.step("fine-tuning")
@@ -226,15 +226,13 @@ def _curvature(config: ValidateConfig, runs: list[Run]) -> Settings | None:
     return settings
 
 
-def _plan(
-    config: ValidateConfig, runs: list[Run], gathered: Gathered, start: str, curvature: Settings | None,
-    placement: Placement,
-) -> Plan:  # fmt: skip
+def _plan(config: ValidateConfig, runs: list[Run], gathered: Gathered, start: str, placement: Placement) -> Plan:
     from tradeoffbounds.comparison.foretell import probe_rows
     from tradeoffbounds.finetune.plan import Shared, plan
 
+    probe = probe_rows(gathered, "full" if config.curvature == "full" else "quick", config.max_tokens)
     shared = Shared(
-        start=start, base=config.model, identity=model_id(config.model), probe=probe_rows(gathered, curvature).store(),
+        start=start, base=config.model, identity=model_id(config.model), probe=probe.store(),
         device=placement.device, dtype=placement.dtype, processes=config.processes,
     )  # fmt: skip
     return plan(

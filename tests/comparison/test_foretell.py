@@ -7,6 +7,7 @@ import pytest
 
 from tradeoffbounds.comparison.foretell import covered, curved_texts, labels_of, probe_rows
 from tradeoffbounds.curvature.case_two import BUDGETS
+from tradeoffbounds.curvature.methods import rows_read
 from tradeoffbounds.finetune.material import Material
 from tradeoffbounds.finetune.plan import Run
 from tradeoffbounds.finetune.rows import Text
@@ -37,7 +38,7 @@ def many():
 
 
 def test_rows_are_cut_to_the_length_of_case_two_and_those_without_room_left_out(many, settings):
-    rows = curved_texts(many, "alignment", settings)
+    rows = curved_texts(many, "alignment", *rows_read(settings))
     assert 0 < len(rows) <= max(BUDGET.rows, BUDGET.offset_rows)
     for each in rows:
         prompt, (start, end) = each.response_span[0], each.response_span
@@ -47,13 +48,10 @@ def test_rows_are_cut_to_the_length_of_case_two_and_those_without_room_left_out(
 
 
 def test_the_gradient_is_followed_on_the_rows_of_case_two(many, settings):
-    probe, rows = probe_rows(many, settings), curved_texts(many, "alignment", settings)[: BUDGET.rows]
+    probe = probe_rows(many, settings.curvature, settings.max_tokens)
+    rows = curved_texts(many, "alignment", *rows_read(settings))[: BUDGET.rows]
     assert [[*each.prefix, *each.response] for each in probe.train] == [each.ids for each in rows]
     assert [len(each.prefix) for each in probe.train] == [each.response_span[0] for each in rows]
-
-
-def test_without_case_two_it_is_followed_on_the_first_rows(many):
-    assert probe_rows(many, None).train == many.material["alignment"].train[:8]
 
 
 def test_case_two_covers_adapters_alone():

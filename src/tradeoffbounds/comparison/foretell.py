@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 Sources = tuple[str, str]
 #: A response shorter than this, cut for Case II, tells too little to stay.
 _SHORTEST = 4
-#: Safety rows whose gradient is followed where there is no Case II to choose them.
-_PROBED = 8
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,11 @@ def foresee_balls(
     runs: Sequence[Run], gathered: Gathered, case_one: dict[Sources, CaseOne], settings: Settings, say: Reporter
 ) -> dict[Sources, Methods]:
     """Case II of every pair of sources, at θ_s of the first seed."""
-    from tradeoffbounds.curvature.methods import run_methods
+    from tradeoffbounds.curvature.methods import rows_read, run_methods
 
     found: dict[Sources, Methods] = {}
     for pair in dict.fromkeys((run.proxy, run.capability) for run in runs):
-        texts = {role: curved_texts(gathered, label, settings) for role, label in labels_of(pair).items()}
+        texts = {role: curved_texts(gathered, label, *rows_read(settings)) for role, label in labels_of(pair).items()}
         information: list[tuple[float, Bound]] = case_one[pair].predicted_totals if pair in case_one else []
         found[pair] = run_methods(
             texts, information, settings, same_source=_same(gathered, pair), progress=say.step
@@ -96,22 +94,22 @@ def foresee_balls(
     return found
 
 
-def curved_texts(gathered: Gathered, label: str, settings: Settings) -> list[Rendered]:
+def curved_texts(gathered: Gathered, label: str, rows: int, length: int) -> list[Rendered]:
     """The training rows that Case II looks at, cut to its length: they are in random order already."""
-    from tradeoffbounds.curvature.methods import rows_read
-
-    rows, length = rows_read(settings)
     texts = gathered.material[label].train
     return [_cut(text, length) for text in texts if length - len(text.prefix) >= _SHORTEST][:rows]
 
 
-def probe_rows(gathered: Gathered, settings: Settings | None) -> Material:
-    """The safety rows whose gradient is followed along a training: those of Case II, where it is computed."""
-    if settings is None:
-        return Material("probe", gathered.material["alignment"].train[:_PROBED], (), ())
+def probe_rows(gathered: Gathered, curvature: str, max_tokens: int) -> Material:
+    """The safety rows whose gradient is followed along a training: those of Case II, computed or not.
+
+    Args:
+        curvature: its budget, ``quick`` or ``full``.
+    """
     from tradeoffbounds.curvature.case_two import BUDGETS
 
-    texts = curved_texts(gathered, "alignment", settings)[: BUDGETS[settings.curvature].rows]
+    budget = BUDGETS[curvature]
+    texts = curved_texts(gathered, "alignment", budget.rows, min(budget.tokens, max_tokens))
     cut = (Text(tuple(each.ids[: each.response_span[0]]), tuple(each.ids[each.response_span[0] :])) for each in texts)
     return Material("probe", tuple(cut), (), ())
 
