@@ -16,6 +16,7 @@ Bounds = dict[str, Bound]
 QUANTITIES = {
     "theorem1.paper": "safety_gap", "theorem1.refined": "safety_gap", "theorem2.paper": "capability_gap",
     "theorem2.refined": "capability_gap", "classifier_bound": "total", "certificate.total": "total",
+    "interference.classifier_bound": "interference", "interference.certificate": "interference",
     "theorem3.paper": "safety_gap", "theorem3.refined": "safety_gap", "capability.lower": "capability_gap",
     "capability.upper": "capability_gap",
 }  # fmt: skip
@@ -95,6 +96,9 @@ def compared(
 ) -> dict[str, Any]:
     """The parts of a run's record that say what was observed and how it compares.
 
+    ``interference`` is what training together costs beyond training apart: the total less what single-source training
+    of the same method leaves, which no theorem bounds. Theorem 4 predicts it up to the cost of sharing parameters.
+
     Args:
         alone: the gaps of single-source training of the same method: capability from the fine-tune on the capability
             data alone, proxy from that on the proxy alone; None where those were not run.
@@ -108,18 +112,26 @@ def compared(
         "safety_gap_start": start.safety.bound("safety gap of the start", confidence),
         "proxy_gap_start": start.proxy.bound("proxy gap of the start", confidence),
         "capability_gap_start": start.capability.bound("capability gap of the start", confidence),
+        "interference": None,
         "distance": _distance(history),
     }
+    bounds, predicted = dict(foretold.bounds), dict(foretold.predicted)
+    if penalty is not None and alone is not None:
+        observed["interference"] = (gaps.total(penalty) - alone.total(penalty)).bound("interference", confidence)
+        predicted["interference"] = predicted["total"]
+        # What bounds the best trade-off bounds the information in it, which is interference less the cost of sharing.
+        bounds["interference.classifier_bound"] = bounds["classifier_bound"]
+        bounds["interference.certificate"] = bounds["certificate.total"]
     judgements = {}
-    for name, bound in foretold.bounds.items():
+    for name, bound in bounds.items():
         quantity = observed[QUANTITIES[name]]
         if quantity is not None:
             side: Literal["upper", "lower"] = "lower" if name == "capability.lower" else "upper"
             judgements[name] = judge(bound, quantity, _trivial(QUANTITIES[name], penalty), side=side)
     return {
         "observed": {name: each and each.to_json() for name, each in observed.items()},
-        "bounds": {name: bound.to_json() for name, bound in foretold.bounds.items()},
-        "predicted": {name: bound.to_json() for name, bound in foretold.predicted.items()},
+        "bounds": {name: bound.to_json() for name, bound in bounds.items()},
+        "predicted": {name: bound.to_json() for name, bound in predicted.items()},
         "judged": {
             name: {
                 "quantity": QUANTITIES[name],

@@ -26,7 +26,7 @@ Record = dict[str, Any]
 
 RANK_CORRELATION = "rank correlation"
 #: Gaps and total that Case I predicts, so for runs with a penalty.
-PREDICTED = ("safety_gap", "proxy_gap", "capability_gap", "total")
+PREDICTED = ("safety_gap", "proxy_gap", "capability_gap", "total", "interference")
 #: With three configurations every order has a probability of 1/6 at least: nothing can be concluded.
 FEWEST_CONFIGURATIONS = 4
 CONFIDENCE = 0.95
@@ -122,7 +122,7 @@ def _largest(rejected: Callable[[float], bool]) -> float:
 
 
 def _observed(name: str) -> Observe:
-    return lambda observed: None if observed[name] is None else number(observed[name])
+    return lambda observed: None if observed.get(name) is None else number(observed[name])
 
 
 def _observed_drift(observed: Record) -> float | None:

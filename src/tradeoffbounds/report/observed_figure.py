@@ -17,6 +17,7 @@ from tradeoffbounds.report.figure_style import (
     BLACK,
     COLOURS,
     GREY,
+    SKY,
     SMALL,
     TEXT,
     UNIT,
@@ -49,13 +50,14 @@ _THEOREMS = {
     "Theorem 1": (COLOURS["safety_gap"], "Theorem 1 (safety gap)"),
     "Theorem 2": (COLOURS["capability_gap"], "Theorem 2 (capability gap)"),
     "Theorem 4": (COLOURS["total"], "classifier bound (total)"),
+    "Interference": (SKY, "the same (interference)"),
     "Theorem 3": (BLACK, "Theorem 3 (safety gap in a ball)"),
 }
 #: The first of a theorem's two forms is drawn pale.
-_PALE = ("theorem1.paper", "theorem2.paper", "theorem3.paper", "certificate.total")
+_PALE = ("theorem1.paper", "theorem2.paper", "theorem3.paper", "certificate.total", "interference.certificate")
 _MARKERS = {"lora": "o", "ia3": "s", "prompt-tuning": "^", "p-tuning": "v", "full": "D"}
 _OTHER_MARKER = "P"
-_PREDICTED = COLOURS | {"drift": BLACK}
+_PREDICTED = COLOURS | {"interference": SKY, "drift": BLACK}
 _RING: dict[str, Any] = {"marker": "o", "markersize": 14, "markerfacecolor": "none", "linestyle": "none"}
 _REASONS = ("observed gap ≤ 0", "observed gap infinite", "bound infinite", "bound ≤ 0")
 

@@ -37,6 +37,8 @@ BOUNDS = {
     "theorem2.refined": Described("Theorem 2 (refined)", "Theorem 2", "capability_gap"),
     "classifier_bound": Described("classifier bound", "Theorem 4", "total"),
     "certificate.total": Described("certificate", "Theorem 4", "total"),
+    "interference.classifier_bound": Described("classifier bound (interference)", "Interference", "interference"),
+    "interference.certificate": Described("certificate (interference)", "Interference", "interference"),
     "theorem3.paper": Described("Theorem 3 (paper)", "Theorem 3", "safety_gap"),
     "theorem3.refined": Described("Theorem 3 (refined)", "Theorem 3", "safety_gap"),
     "capability.upper": Described("best in ball at most", "Theorem 3", "capability_gap"),

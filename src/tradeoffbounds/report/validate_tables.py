@@ -19,7 +19,12 @@ Record = dict[str, Any]
 _NONE = "-"
 _NAME_WIDTH = 16
 _GAPS = ("safety_gap", "proxy_gap", "capability_gap", "total")
-_NAMES = {"safety_gap": "safety gap", "capability_gap": "capability gap", "total": "total"}
+_NAMES = {
+    "safety_gap": "safety gap",
+    "capability_gap": "capability gap",
+    "total": "total",
+    "interference": "interference",
+}
 _SLACK = {
     "total": "delta+kappa",
     "information": "predicted least",
