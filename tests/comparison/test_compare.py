@@ -34,6 +34,7 @@ def beside(run=None, foretold=None, *, penalty=None, alone=None, history=(), sta
 
 def test_observations_are_of_the_run_and_of_its_start():
     observed = beside(foretold=case_one_foretold(penalty_row(), None), penalty=2.0, history=HISTORY)["observed"]
+    assert observed.pop("interference") is None  # without single-source training beside it
     values = {name: quantity["value"] for name, quantity in observed.items()}
     assert values == pytest.approx(
         {
@@ -61,7 +62,7 @@ def test_without_a_penalty_there_is_no_total_and_without_training_no_distance():
 def test_a_run_with_a_penalty_has_the_bounds_of_case_one():
     foretold = case_one_foretold(penalty_row(), predicted(0.3))
     record = beside(foretold=foretold, penalty=1.0)
-    of_case_one = {name for name in QUANTITIES if not name.startswith(("theorem3", "capability."))}
+    of_case_one = {name for name in QUANTITIES if not name.startswith(("theorem3", "capability.", "interference."))}
     assert set(record["bounds"]) == set(record["judged"]) == set(record["verdict"]) == of_case_one
     assert record["bounds"]["certificate.total"]["value"] == 2.2
     assert {name: each["quantity"] for name, each in record["judged"].items()} == {
@@ -70,6 +71,18 @@ def test_a_run_with_a_penalty_has_the_bounds_of_case_one():
     assert {name: each["value"] for name, each in record["predicted"].items()} == pytest.approx(
         {"safety_gap": 0.6, "proxy_gap": 0.5, "capability_gap": 0.4, "total": 0.9}
     )
+
+
+def test_interference_is_the_total_less_what_training_apart_leaves_and_has_the_bounds_on_the_total():
+    run, alone = gaps(1.0, 0.9, 1.2), gaps(5.0, 0.7, 1.1)
+    record = beside(run, case_one_foretold(penalty_row(), None), penalty=2.0, alone=alone)
+    assert record["observed"]["interference"]["value"] == pytest.approx((1.2 - 1.1) + 2 * (0.9 - 0.7))
+    assert record["predicted"]["interference"] == record["predicted"]["total"]
+    for name, of_total in (("classifier_bound", "classifier_bound"), ("certificate", "certificate.total")):
+        assert record["bounds"][f"interference.{name}"] == record["bounds"][of_total]
+        assert record["judged"][f"interference.{name}"]["quantity"] == "interference"
+    sharing, information = (record["slack"][part]["value"] for part in ("sharing", "information"))
+    assert record["observed"]["interference"]["value"] == pytest.approx(information + sharing)
 
 
 def test_exact_gaps_stand_in_the_place_of_predicted_ones():
