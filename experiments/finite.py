@@ -104,7 +104,7 @@ def main() -> None:
         "control_without_slack": [*_rows(control, lambda case: ("all", "all"))],
     }  # fmt: skip
     write_json(RESULTS / "results.json", record)
-    _figure(optimal).savefig(FIGURE, dpi=110)
+    _figure(optimal).savefig(FIGURE, dpi=80)
     for row in rows:
         if row["kind"] == row["penalty"] == "all":
             print(f"{row['policy']}, {row['theorem']}: median {row['median']}, 90th percentile {row['percentile_90']}")
