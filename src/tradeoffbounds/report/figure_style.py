@@ -176,7 +176,7 @@ def signed_log_axis(axes: Axes, which: Literal["x", "y"], *series: Any) -> str:
         return ""
     top = float(sizes.max(initial=0.0)) or 1.0
     small = float(np.quantile(sizes, 0.2)) if sizes.size else top
-    linear = 10.0 ** math.floor(math.log10(min(max(small, top * 1e-3), top * 0.3)))
+    linear = 10.0 ** math.floor(math.log10(min(max(small, top * 1e-7), top * 0.3)))
 
     def beyond(value: float, sign: int) -> float:
         return 1.5 * value if sign * value > linear else value + sign * 0.4 * linear
