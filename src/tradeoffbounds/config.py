@@ -68,7 +68,7 @@ class EstimateConfig:
     many nats a response?"""
     pilot: bool = False
     """Tune two adapters for 60 steps, on the alignment and on the proxy, for KL(mu|mu_hat) where classifiers saturate
-    (minutes on two cores)."""
+    (more than eight minutes on two cores; shorter with a smaller --max-tokens)."""
     data_dir: Path | None = None
     """Folder searched first for NAME.jsonl (.json, .csv, .parquet); default: $TRADEOFFBOUNDS_DATA."""
     stand_in: bool = True
