@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.report.progress import Reporter
+
+Options = TypeVar("Options", bound=Any)
+
+
+def with_data_dir(config: Options) -> Options:
+    """The options, with ``$TRADEOFFBOUNDS_DATA`` for a data folder that was not given.
+
+    Args:
+        config: a dataclass with ``data_dir``.
+    """
+    folder = os.environ.get("TRADEOFFBOUNDS_DATA")
+    return replace(config, data_dir=Path(folder)) if config.data_dir is None and folder else config
 
 
 def run_command(

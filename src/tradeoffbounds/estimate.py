@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
-from tradeoffbounds.door import make_callable, run_command
+from tradeoffbounds.door import make_callable, run_command, with_data_dir
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import check_model, place
 from tradeoffbounds.overlap.case_one import CaseOne, case_one
@@ -45,8 +44,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
         UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
     """
     say = reporter or Reporter(quiet=True)
-    if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
-        config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
+    config = with_data_dir(config)
     folder = open_run_folder(config.out)
     check_model(config.model)
     loaded = None if config.is_teacher else _load_sources(config)

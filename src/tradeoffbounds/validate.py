@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.config import TEACHER_PREFIX
-from tradeoffbounds.door import make_callable, run_command
+from tradeoffbounds.door import make_callable, run_command, with_data_dir
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import Placement, check_model, model_id, place
 from tradeoffbounds.report.progress import Reporter
@@ -52,8 +51,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     from tradeoffbounds.sweeps import run_jobs
 
     say = reporter or Reporter(quiet=True)
-    if config.data_dir is None and os.environ.get("TRADEOFFBOUNDS_DATA"):
-        config = replace(config, data_dir=Path(os.environ["TRADEOFFBOUNDS_DATA"]))
+    config = with_data_dir(config)
     folder = open_run_folder(config.out)
     check_model(config.model)
     config, runs = _grid(config)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +110,8 @@ def run_records(results: Results, foresight: Foresight, confidence: float) -> li
     """One record a run, in the order of the plan."""
     found: dict[Run, Record] = {run: _run_record(results, run, foresight, confidence) for run in results.plan.runs}
     for run, record in found.items():
-        free = None if run == run.unconstrained else _unconstrained(found, run)
-        record["signatures"] = signatures(record, free)
+        free = None if run == run.unconstrained else _left_to_itself(found, run)
+        record["signatures"] = signatures(record, None if free is None else found[free])
     return list(found.values())
 
 
@@ -151,13 +151,12 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
     )  # fmt: skip
     training = Training(**results.record(job)["config"]["training"])
     config = asdict(run) | {"learning_rate": training.rate}
+    measured = {"alignment": gaps.safety, "proxy": gaps.proxy, "capability": gaps.capability}
     for role, label in labels_of((run.proxy, run.capability)).items():
         name = _GAPS[role]
         lengths = [len(text.response) for text in gathered.material[label].test]
-        measured = gap(results.rows(job), gathered.addresses[label], results.references[label])
-        parts["observed"][f"{name}_per_token"] = per_token(
-            measured.bound(name.replace("_", " "), confidence), lengths
-        ).to_json()
+        whole = measured[role].bound(name.replace("_", " "), confidence)
+        parts["observed"][f"{name}_per_token"] = per_token(whole, lengths).to_json()
     parts["preference"] = None
     if run.objective == "dpo":
         address = gathered.addresses["alignment"]
@@ -169,19 +168,16 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
 def _alone(results: Results, run: Run) -> Gaps | None:
     """Single-source training of the same method, where the sweep has it."""
     proxy_job = results.plan.proxy_alone.get(run)
-    free = next((each for each in results.plan.runs if _like(each, run)), None)
+    free = _left_to_itself(results.plan.runs, run)
     if proxy_job is None or free is None:
         return None
     return results.gaps(results.plan.runs[free], run, proxy_job=proxy_job)
 
 
-def _unconstrained(found: Mapping[Run, Record], run: Run) -> Record | None:
-    return next((record for other, record in found.items() if _like(other, run)), None)
-
-
-def _like(other: Run, run: Run) -> bool:
-    """Whether ``other`` is ``run`` left to itself; the proxy has no part in that."""
-    return other == other.unconstrained and asdict(other) | {"proxy": ""} == asdict(run.unconstrained) | {"proxy": ""}
+def _left_to_itself(runs: Iterable[Run], run: Run) -> Run | None:
+    """The same fine-tune without a constraint, where it is among ``runs``; the proxy has no part in that."""
+    wanted = run.unconstrained
+    return next((each for each in runs if replace(each, proxy=wanted.proxy) == wanted), None)
 
 
 def _best_validation(history: Sequence[Mapping[str, float]]) -> float:
