@@ -2,7 +2,7 @@
 
     python experiments/teacher_mode.py --data-dir DATA
 
-Two capability sources (a pirate, a terse one), two penalties, LoRA and prompt tuning, 40 steps; the proxy is another
+Two capability sources (a pirate, a terse one), two penalties, LoRA and prompt tuning, 32 steps; the proxy is another
 cautious system prompt than the alignment's. Prompts are those of alpaca, responses have 24 tokens.
 """
 
@@ -20,7 +20,7 @@ TERSE = "terse=system:Answer in as few words as possible, without any explanatio
 
 CONFIG = ValidateConfig(
     alignment=OFFICER, proxy=(NANNY,), capability=(PIRATE, TERSE), penalty=(0.1, 1.0), peft=("lora", "prompt-tuning"),
-    rows=160, validation_rows=24, test_rows=48, steps=40, batch=4, start_steps=60, max_tokens=96,
+    rows=160, validation_rows=24, test_rows=40, steps=32, batch=4, start_steps=48, max_tokens=96,
 )  # fmt: skip
 
 if __name__ == "__main__":
