@@ -22,7 +22,7 @@ $(error TORCH must be cpu or cuda, got '$(TORCH)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup estimate validate test check clean
+.PHONY: help setup estimate validate test proofs check clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ validate: $(MODEL_INSTALLED) ## Fine-tune the embedded model and set the bounds 
 test: $(MODEL_INSTALLED) ## Run the tests
 	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+proofs: ## Check the proofs with Coq, installed from Debian when it is missing
+	proofs/check.sh
+
 check: $(INSTALLED) ## Lint, formatting and types
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
@@ -50,6 +53,7 @@ check: $(INSTALLED) ## Lint, formatting and types
 
 clean: ## Remove .venv, caches and built packages (results are kept)
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	cd proofs/coq && rm -f *.vo *.vok *.vos *.glob .*.aux .*.cache .CoqMakefile.d CoqMakefile*
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints-cpu.txt Makefile

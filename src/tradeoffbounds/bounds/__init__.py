@@ -14,4 +14,6 @@
 | what every number carries | `bound` |
 | every theorem on a finite problem, beside what it bounds | `finite_bounds` |
 | Case I trained by gradient descent to the closed form | `softmax_policy` |
+
+A line ``Coq: File.theorem`` in a docstring names what proves the statement, in proofs/coq/.
 """

@@ -54,7 +54,10 @@ LossFunction = Callable[[Array, Array, float], RowLosses]
 
 
 def total_losses(capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float) -> RowLosses:
-    """Terms of G_f(P_λ) + λ Ĝ_s(P_λ) <= E_{D_f}[log 1/q] + λ E_{D̂}[log 1/(1-q)]."""
+    """Terms of G_f(P_λ) + λ Ĝ_s(P_λ) <= E_{D_f}[log 1/q] + λ E_{D̂}[log 1/(1-q)].
+
+    Coq: ClassifierBound.classifier_total
+    """
     return RowLosses(
         capability=-prior_shift(capability_logits, penalty, "capability"),
         proxy=-penalty * prior_shift(proxy_logits, penalty, "proxy"),
@@ -64,7 +67,10 @@ def total_losses(capability_logits: Float[Array, " n"], proxy_logits: Float[Arra
 def capability_losses(
     capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float
 ) -> RowLosses:
-    """Terms of G_f(P_λ) <= E_{D_f}[log 1/w] <= E_{D_f}[log 1/q + q - 1] + λ E_{D̂}[q]."""
+    """Terms of G_f(P_λ) <= E_{D_f}[log 1/w] <= E_{D_f}[log 1/q + q - 1] + λ E_{D̂}[q].
+
+    Coq: ClassifierBound.classifier_capability
+    """
     missed = expit(np.log(penalty) - capability_logits)
     return RowLosses(
         capability=-prior_shift(capability_logits, penalty, "capability") - missed,
@@ -73,7 +79,10 @@ def capability_losses(
 
 
 def proxy_losses(capability_logits: Float[Array, " n"], proxy_logits: Float[Array, " m"], penalty: float) -> RowLosses:
-    """Terms of Ĝ_s(P_λ) <= E_{D̂}[log 1/(1-w)] <= E_{D̂}[log 1/(1-q) - q] + (1/λ) E_{D_f}[1-q]."""
+    """Terms of Ĝ_s(P_λ) <= E_{D̂}[log 1/(1-w)] <= E_{D̂}[log 1/(1-q) - q] + (1/λ) E_{D_f}[1-q].
+
+    Coq: ClassifierBound.classifier_proxy
+    """
     false_alarm = expit(proxy_logits - np.log(penalty))
     return RowLosses(
         capability=expit(np.log(penalty) - capability_logits) / penalty,
@@ -95,15 +104,24 @@ def loss_ranges(loss: LossFunction, clip: float, penalty: float) -> tuple[tuple[
 
 
 def trivial_total(penalty: float) -> float:
-    """(1+λ) h(1/(1+λ)) = log(1+λ) + λ log(1+1/λ): the constant classifier's bound, known without data."""
+    """(1+λ) h(1/(1+λ)) = log(1+λ) + λ log(1+1/λ): the constant classifier's bound, known without data.
+
+    Coq: ClassifierBound.trivial_total, ClassifierBound.trivial_is_entropy
+    """
     return trivial_capability(penalty) + penalty * trivial_proxy(penalty)
 
 
 def trivial_capability(penalty: float) -> float:
-    """G_f(P_λ) <= log(1+λ), by Jensen and E_{D_f}[D̂/D_f] <= 1."""
+    """G_f(P_λ) <= log(1+λ), by Jensen and E_{D_f}[D̂/D_f] <= 1.
+
+    Coq: ClassifierBound.trivial_capability
+    """
     return float(np.log1p(penalty))
 
 
 def trivial_proxy(penalty: float) -> float:
-    """Ĝ_s(P_λ) <= log(1+1/λ)."""
+    """Ĝ_s(P_λ) <= log(1+1/λ).
+
+    Coq: ClassifierBound.trivial_proxy
+    """
     return float(np.log1p(1 / penalty))

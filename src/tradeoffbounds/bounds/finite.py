@@ -67,6 +67,8 @@ class FiniteProblem:
         """Proposition 0: P_λ(x) = w(x) μ_f(x) + (1-w(x)) μ̂(x).
 
         Where neither source reaches, the training leaves P free; μ̂ is taken, as if w = 0.
+
+        Coq: Finite.proposition0, Finite.proposition0_unique
         """
         w, v = self.weights(penalty)
         return w[:, None] * self.mu_f + v[:, None] * self.mu_hat
@@ -95,7 +97,10 @@ class FiniteProblem:
         return expectation(self.D_f, to_capability), expectation(self.D_hat, to_proxy)
 
     def excess(self, policy: Policy, penalty: float) -> float:
-        """δ + κ of a policy: Σ_x (D_f + λD̂)(x) KL(P_λ(x)|P(x)), its objective above the optimum."""
+        """δ + κ of a policy: Σ_x (D_f + λD̂)(x) KL(P_λ(x)|P(x)), its objective above the optimum.
+
+        Coq: Finite.excess_identity
+        """
         weight = self.D_f + penalty * self.D_hat
         return expectation(weight, kl(self.optimal_policy(penalty), policy))
 

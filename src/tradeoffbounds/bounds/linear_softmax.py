@@ -40,6 +40,8 @@ def lipschitz(norms: Float[Array, " t"], responses: int) -> Bound:
 
     Raises:
         ValueError: there is no token or no row, or a norm is < 0.
+
+    Coq: LinearSoftmax.linear_softmax_lipschitz
     """
     return _certified(math.sqrt(2) * _total(norms, responses, power=1), PER_UNIT)
 
@@ -48,6 +50,8 @@ def smoothness(norms: Float[Array, " t"], responses: int) -> Bound:
     r"""sup_W ‖∇²G(W)‖_op <= (1 / 2n) Σ_t ‖h_t‖², for G_s as for G_f; attained at a token with p_t = (½, ½).
 
     Arguments and errors are those of :func:`lipschitz`; the unit is nats/response/unit².
+
+    Coq: LinearSoftmax.linear_softmax_smoothness
     """
     return _certified(0.5 * _total(norms, responses, power=2), PER_UNIT_SQUARED)
 

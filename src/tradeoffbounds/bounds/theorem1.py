@@ -38,6 +38,8 @@ def paper(
 
     Returns:
         An upper bound on G_s(P); ``inf`` where B or C is, that is where A1 fails.
+
+    Coq: Theorem1.theorem1_paper
     """
     if math.isinf(largest_kl.value) or math.isinf(largest_log_ratio.value):
         return Bound(
@@ -59,6 +61,8 @@ def refined(response_kl: Bound, prompt_cost: Bound) -> Bound:
     Args:
         response_kl: E_{x~D} KL(μ(x)|μ̂(x)), nats.
         prompt_cost: E_{x~D} log(1/(1 - w(x))), nats.
+
+    Coq: Theorem1.theorem1_refined
     """
     return (response_kl + prompt_cost).named("theorem 1, refined", side="upper")
 
@@ -84,6 +88,8 @@ def decompose(problem: FiniteProblem, policy: Policy) -> Decomposition:
 
     prompt shift   = Σ_x (D - D̂)(x) KL(μ(x)|P(x))                  <= B TV(D, D̂)
     response shift = E_{x~D̂}[ KL(μ(x)|P(x)) - KL(μ̂(x)|P(x)) ]      <= E_D̂[ KL(μ|μ̂) + 2C TV(μ, μ̂) ]
+
+    Coq: Theorem1.theorem1_decomposition, Theorem1.theorem1_shifts_bounded
     """
     to_policy = kl(problem.mu, policy)
     proxy_gap = problem.proxy_gap(policy)

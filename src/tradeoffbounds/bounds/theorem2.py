@@ -19,12 +19,17 @@ def paper(penalty: float, proxy_divergence: Bound, slack: Bound = NO_SLACK) -> B
     Args:
         penalty: λ > 0.
         proxy_divergence: Σ_O D̂ KL(μ̂|μ_f), nats.
+
+    Coq: Theorem2.theorem2_a
     """
     return _plus_slack(proxy_divergence * penalty, slack).named("theorem 2 (a), paper", "A2", side="upper")
 
 
 def proxy_comparator(capability_divergence: Bound, slack: Bound = NO_SLACK) -> Bound:
-    r"""(b) G_f(P) <= Σ_{x∈O} D_f(x) KL(μ_f(x)|μ̂(x)) + δ + κ; comparator: μ̂ on supp D̂, else μ_f."""
+    r"""(b) G_f(P) <= Σ_{x∈O} D_f(x) KL(μ_f(x)|μ̂(x)) + δ + κ; comparator: μ̂ on supp D̂, else μ_f.
+
+    Coq: Theorem2.theorem2_b
+    """
     return _plus_slack(capability_divergence, slack).named("theorem 2 (b)", "A2", side="upper")
 
 
@@ -33,12 +38,17 @@ def prompts_alone(prompt_cost: Bound) -> Bound:
 
     It needs no responses and is at most log(1+λ). It holds at P_λ itself and takes no slack: a policy
     with excess δ + κ may trade proxy gap for capability gap beyond it.
+
+    Coq: Theorem2.theorem2_c
     """
     return prompt_cost.named("theorem 2 (c)", "A2", side="upper")
 
 
 def trade_off_value(minimum: Bound, slack: Bound = NO_SLACK) -> Bound:
-    r"""(d) G_f(P) <= (1+λ) I(Z; Y | X) + δ + κ, the value of Theorem 4 with λ Ĝ_s >= 0 dropped."""
+    r"""(d) G_f(P) <= (1+λ) I(Z; Y | X) + δ + κ, the value of Theorem 4 with λ Ĝ_s >= 0 dropped.
+
+    Coq: Theorem2.theorem2_d
+    """
     return _plus_slack(minimum, slack).named("theorem 2 (d)", "A2", side="upper")
 
 
@@ -53,6 +63,8 @@ def refined(
     """G_f(P) <= min{(a), (b), (c), (d)}; (c) takes part only without slack (see :func:`prompts_alone`).
 
     A divergence is None where it is known only from below: (a) or (b) would then flatter the minimum.
+
+    Coq: Theorem2.theorem2_refined, Theorem2.theorem2_refined_slack
     """
     variants = [trade_off_value(minimum, slack)]
     if proxy_divergence is not None:
@@ -69,6 +81,8 @@ def proxy_gap(penalty: float, proxy_divergence: Bound, capability_divergence: Bo
 
     Args:
         prompt_cost: E_{D̂}[log 1/(1-w)], nats; at most D_f(O)/λ and at most log(1 + 1/λ).
+
+    Coq: Theorem2.theorem2_proxy_side
     """
     return tightest(
         [

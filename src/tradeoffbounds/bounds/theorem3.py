@@ -34,6 +34,8 @@ def paper(start: Bound, lipschitz: Bound, radius: float) -> Bound:
 
     Returns:
         An upper bound, ``inf`` where L_s is, that is where A3 fails.
+
+    Coq: Theorem3.theorem3_paper
     """
     _require_distance("radius", radius)
     start = _gap("start", start, "upper")
@@ -52,6 +54,8 @@ def refined(start: Bound, gradient_norm: Bound, smoothness: Bound, radius: float
 
     Returns:
         An upper bound, ``inf`` where S_s is, that is where A4 fails.
+
+    Coq: Theorem3.theorem3_refined
     """
     _require_distance("radius", radius)
     start = _gap("start", start, "upper")
@@ -77,6 +81,8 @@ def capability_upper(start: Bound, gradient_norm: Bound, smoothness: Bound, radi
 
     Returns:
         An upper bound, at most G_f(θ_s), and no better than that (vacuous) where a constant is infinite.
+
+    Coq: Theorem3.theorem3_capability_upper
     """
     _require_distance("radius", radius)
     start = _gap("start", start, "upper")
@@ -102,6 +108,8 @@ def capability_lower(start: Bound, gradient_norm: Bound, smoothness: Bound, radi
 
     Returns:
         A lower bound, ``-inf`` where L'_f is infinite.
+
+    Coq: Theorem3.theorem3_capability_lower
     """
     _require_distance("radius", radius)
     start = _gap("start", start, "lower")
@@ -112,7 +120,7 @@ def capability_lower(start: Bound, gradient_norm: Bound, smoothness: Bound, radi
 
 
 def drift(slope: Bound, curvature: Bound, distance: float) -> Bound:
-    r"""G_s(θ_s + t d) - G_s(θ_s) = t ⟨∇G_s, d⟩ + ½ t² ⟨d, ∇²G_s d⟩ + O(t³), a prediction and no bound.
+    r"""G_s(θ_s + t d) - G_s(θ_s) = t ⟨∇G_s, d⟩ + ½ t² ⟨d, ∇²G_s d⟩ + o(t²), a prediction and no bound.
 
     Args:
         slope: ⟨∇G_s(θ_s), d⟩ for a unit vector d, of either sign; nats/response/unit.
@@ -122,6 +130,8 @@ def drift(slope: Bound, curvature: Bound, distance: float) -> Bound:
     Raises:
         TypeError: the slope or the curvature is a bound, not a value, or in another unit.
         ValueError: the distance is not finite and > 0, or the sum is not a number.
+
+    Coq: Drift.theorem3_drift
     """
     _require_distance("distance", distance)
     for name, term, unit in (("slope", slope, PER_UNIT), ("curvature", curvature, PER_UNIT_SQUARED)):
@@ -145,6 +155,8 @@ def largest_radius(limit: float, start: Bound, gradient_norm: Bound, smoothness:
     Returns:
         A distance: ``inf`` where the bound does not grow with ε, 0 where the start is above the limit or a
         constant is infinite.
+
+    Coq: LargestRadius.theorem3_largest_radius
     """
     slope = _constant("gradient_norm", gradient_norm, PER_UNIT, "upper").value
     curvature = _constant("smoothness", smoothness, PER_UNIT_SQUARED, "upper").value
@@ -153,7 +165,10 @@ def largest_radius(limit: float, start: Bound, gradient_norm: Bound, smoothness:
 
 
 def largest_radius_paper(limit: float, start: Bound, lipschitz: Bound) -> float:
-    r"""The largest ε with G_s(θ_s) + L_s ε <= limit, by :func:`paper`; else like :func:`largest_radius`."""
+    r"""The largest ε with G_s(θ_s) + L_s ε <= limit, by :func:`paper`; else like :func:`largest_radius`.
+
+    Coq: LargestRadius.theorem3_largest_radius_paper
+    """
     slope = _constant("lipschitz", lipschitz, PER_UNIT, "upper").value
     root = _root(_room(limit, start), slope, 0.0)
     return _rounded_down(root, lambda radius: paper(start, lipschitz, radius).value <= limit)

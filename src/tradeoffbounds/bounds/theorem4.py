@@ -25,6 +25,8 @@ def minimum(penalty: float, prompt_entropy: Bound, pair_entropy: Bound) -> Bound
     Args:
         prompt_entropy: H(Z|X), nats.
         pair_entropy: H(Z|X,Y), nats.
+
+    Coq: Theorem4.theorem4_entropies, LowerEnds.theorem4_lower
     """
     return ((prompt_entropy - pair_entropy) * (1 + penalty)).named("theorem 4")
 
@@ -32,14 +34,20 @@ def minimum(penalty: float, prompt_entropy: Bound, pair_entropy: Bound) -> Bound
 def capability_gap(
     pair_logits: Float[Array, " n"], prompt_logits: Float[Array, " n"], penalty: float
 ) -> Float[Array, " n"]:
-    r"""G_f(P_λ) = E_f[log r(x,y) - log a(x)]: one term per capability row, nats; their mean is the gap."""
+    r"""G_f(P_λ) = E_f[log r(x,y) - log a(x)]: one term per capability row, nats; their mean is the gap.
+
+    Coq: Theorem4.theorem4_capability_gap
+    """
     with np.errstate(invalid="ignore"):  # rows of probability 0 in a table may give inf - inf
         posterior, prior = (prior_shift(logits, penalty, "capability") for logits in (pair_logits, prompt_logits))
         return posterior - prior
 
 
 def proxy_gap(pair_logits: Float[Array, " n"], prompt_logits: Float[Array, " n"], penalty: float) -> Float[Array, " n"]:
-    r"""Ĝ_s(P_λ) = E_ŝ[log(1-r(x,y)) - log(1-a(x))]: one term per proxy row, nats."""
+    r"""Ĝ_s(P_λ) = E_ŝ[log(1-r(x,y)) - log(1-a(x))]: one term per proxy row, nats.
+
+    Coq: Theorem4.theorem4_proxy_gap
+    """
     with np.errstate(invalid="ignore"):
         return prior_shift(pair_logits, penalty, "proxy") - prior_shift(prompt_logits, penalty, "proxy")
 
@@ -47,7 +55,9 @@ def proxy_gap(pair_logits: Float[Array, " n"], prompt_logits: Float[Array, " n"]
 def prior_shift(logits: Float[Array, " n"], penalty: float, source: str) -> Float[Array, " n"]:
     """log p(Z = source) at the prior 1 : λ, from logits at the prior 1 : 1.
 
-    In logs throughout: at λ = 1e6 the probability itself rounds to 0 or 1.
+    In logs throughout: at λ = 1e6 or for a large logit the probability itself may round to 0 or 1.
+
+    Coq: PriorShift.prior_shift
     """
     shifted = logits - np.log(penalty)
     return log_expit(shifted if source == "capability" else -shifted)

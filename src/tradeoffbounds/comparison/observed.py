@@ -89,6 +89,8 @@ def preference(losses: Array, start_losses: Array, beta: float, confidence: floa
     Returns:
         ``expectation`` and ``quantiles`` of log π_ref/π, and ``supremum`` = the largest |r̂|/β seen, which the true
         supremum is no smaller than.
+
+    Coq: Preference.preference_identity, Preference.preference_bound
     """
     ratios = losses - start_losses
     expectation = Measured({"alignment": ratios}).bound("preference bound, expectation", confidence)

@@ -31,7 +31,8 @@ def row_kls(
     """Σ_t KL(teacher's next token ‖ the model's) along each response, nats: exact given the response.
 
     Where responses are the teacher's own samples, the mean over rows is an unbiased estimate of E KL(μ(x)‖P(x)), by
-    the chain rule, and varies less than the mean log-likelihood ratio (Rao-Blackwell).
+    the chain rule. Each term varies no more than the log-ratio of the token that was sampled (Rao-Blackwell); their sum
+    over positions usually, but not always, varies less than the log-likelihood ratio (proofs/theory.md, section 6).
 
     Args:
         texts: the responses of the teacher, after prompts as the model reads them.
