@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradeoffbounds.audit import Audit as Audit
+    from tradeoffbounds.audit import audit as audit
+    from tradeoffbounds.audit_config import AuditConfig as AuditConfig
     from tradeoffbounds.config import EstimateConfig as EstimateConfig
     from tradeoffbounds.errors import UserError as UserError
     from tradeoffbounds.estimate import Estimate as Estimate
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from tradeoffbounds.validate_config import ValidateConfig as ValidateConfig
 
 _HOMES = {
+    "Audit": "tradeoffbounds.audit",
+    "AuditConfig": "tradeoffbounds.audit_config",
+    "audit": "tradeoffbounds.audit",
     "EstimateConfig": "tradeoffbounds.config",
     "UserError": "tradeoffbounds.errors",
     "Estimate": "tradeoffbounds.estimate",
@@ -23,7 +29,7 @@ _HOMES = {
     "validate": "tradeoffbounds.validate",
 }
 #: Modules that are callable themselves, so that the name means the same however it was imported first.
-_DOORS = ("estimate", "validate")
+_DOORS = ("audit", "estimate", "validate")
 
 
 def __getattr__(name: str) -> Any:

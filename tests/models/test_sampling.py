@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from tradeoffbounds.models import hidden_states
 from tradeoffbounds.models.response_logits import pad
-from tradeoffbounds.models.sampling import log_likelihoods, sample_responses
+from tradeoffbounds.models.sampling import greedy_responses, log_likelihoods, sample_responses
 from tradeoffbounds.sources import render
 
 from ..tiny_models import tiny_llama
@@ -126,11 +126,35 @@ def test_progress_counts_every_prefix_once(tiny_model, tiny_tokenizer, prefixes,
         lambda count: sample_responses(
             tiny_model, tiny_tokenizer, prefixes, max_new_tokens=2, seed=0, on_batch=count.append
         ),
+        lambda count: greedy_responses(tiny_model, tiny_tokenizer, prefixes, max_new_tokens=2, on_batch=count.append),
         lambda count: log_likelihoods(tiny_model, prefixes, [[5]] * 3, on_batch=count.append),
     ):
         done = []
         call(done)
         assert sum(done) == len(prefixes) and len(done) > 1
+
+
+# The most likely responses
+
+
+def likeliest(model, prefix, end, length):
+    """One forward a token, without a cache."""
+    response = []
+    while len(response) < length and (not response or response[-1] != end):
+        response.append(int(next_token_probabilities(model, [*prefix, *response]).argmax()))
+    return response
+
+
+def test_greedy_responses_are_the_most_likely_token_each_time(tiny_model, tiny_tokenizer, prefixes, one_batch):
+    end = tiny_tokenizer.eos_token_id
+    found = greedy_responses(tiny_model, tiny_tokenizer, prefixes, max_new_tokens=8)
+    assert found == [likeliest(tiny_model, prefix, end, 8) for prefix in prefixes]
+
+
+def test_settings_of_the_checkpoint_do_not_change_greedy_responses(own_model, tiny_tokenizer, prefixes):
+    before = greedy_responses(own_model, tiny_tokenizer, prefixes, max_new_tokens=8)
+    own_model.generation_config.update(do_sample=True, temperature=5.0, repetition_penalty=9.0, no_repeat_ngram_size=1)
+    assert greedy_responses(own_model, tiny_tokenizer, prefixes, max_new_tokens=8) == before
 
 
 # The end of a turn

@@ -1,4 +1,4 @@
-"""Sampling responses from a model and their exact log-likelihoods: sources that are models."""
+"""Responses of a model, sampled or greedy, and the exact log-likelihoods of responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tradeoffbounds.models.hidden_states import batches
-from tradeoffbounds.models.response_logits import Tokens, pad, predictions
+from tradeoffbounds.models.response_logits import Tokens, inner_model, left_padded, predictions
 
 
 def sample_responses(
@@ -28,22 +28,47 @@ def sample_responses(
     distribution of the first ``max_new_tokens`` tokens, for which likelihoods stay exact.
     """
     import torch
+
+    torch.manual_seed(seed)
+    return _generated(
+        model, tokenizer, prefixes, max_new_tokens, on_batch, do_sample=True, temperature=1.0, top_k=0, top_p=1.0
+    )
+
+
+def greedy_responses(
+    model: Any,
+    tokenizer: Any,
+    prefixes: Sequence[Tokens],
+    *,
+    max_new_tokens: int,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[list[int]]:
+    """As `sample_responses`, but always the most likely token (temperature 0).
+
+    A response depends on the others in its batch only where two tokens are equally likely but for rounding, which
+    in bfloat16 can happen. The same prefixes in the same order give the same responses.
+    """
+    return _generated(model, tokenizer, prefixes, max_new_tokens, on_batch, do_sample=False)
+
+
+def _generated(
+    model: Any, tokenizer: Any, prefixes: Sequence[Tokens], max_new_tokens: int,
+    on_batch: Callable[[int], None] | None, **decoding: Any,
+) -> list[list[int]]:  # fmt: skip
+    import torch
     from transformers import GenerationConfig
 
-    end = _end_of_turn(model, tokenizer)
-    config = GenerationConfig(
-        do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=max_new_tokens,
-        eos_token_id=end, pad_token_id=end[0],
-    )  # fmt: skip
+    inner = inner_model(model)
+    end = _end_of_turn(inner, tokenizer)
+    config = GenerationConfig(**decoding, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end[0])
     responses: list[list[int]] = [[] for _ in prefixes]
-    torch.manual_seed(seed)
-    with torch.inference_mode(), _generating_by(model, config):
+    with torch.inference_mode(), _generating_by(inner, config):
         for batch in batches([len(prefix) + max_new_tokens for prefix in prefixes]):
-            ids, mask = pad([prefixes[i] for i in batch], left=True)
-            output = model.generate(
-                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
-            )
-            for i, tokens in zip(batch, output[:, ids.shape[1] :].tolist(), strict=True):
+            inputs, mask = left_padded(model, [prefixes[i] for i in batch])
+            output = inner.generate(**inputs, attention_mask=mask, generation_config=config)
+            # What is given as embeddings has no ids to be repeated in the output.
+            written = output[:, inputs["input_ids"].shape[1] :] if "input_ids" in inputs else output
+            for i, tokens in zip(batch, written.tolist(), strict=True):
                 stop = next((t for t, token in enumerate(tokens) if token in end), len(tokens) - 1)
                 responses[i] = tokens[: stop + 1]
             if on_batch is not None:

@@ -1,0 +1,1 @@
+"""Audit: what a model answers to harmful prompts and to BBQ, category by category, judged and counted."""
