@@ -5,6 +5,7 @@ A run is kept under runs/NAME, so that an experiment that was interrupted goes o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,16 +40,28 @@ def experiment(name: str, config: ValidateConfig, options: Options, figures: Seq
     with Reporter(quiet=False) as reporter:
         record = validate(config, reporter).record
     print_validate(record, folder)
-    record["config"] |= {
-        "data_dir": "DATA",
-        "out": "OUT",
-        "capability": [_without_path(each) for each in config.capability],
-    }
-    write_json(ROOT / "experiments" / name / "validate.json", record)
+    keep(name, record, figures)
+    return record
+
+
+def keep(name: str, record: dict[str, Any], figures: Sequence[str]) -> None:
+    """Write the record, without folders of this machine, and the figures that are named."""
     for which, figure in build_validate_figures(record).items():
         if which in figures:
             figure.savefig(ROOT / "figures" / f"{name}_{which}.png", dpi=_DPI)
-    return record
+    record["config"] |= {
+        "data_dir": "DATA",
+        "out": "OUT",
+        "capability": [_without_path(each) for each in record["config"]["capability"]],
+    }
+    del record["predictions"]  # each run has what was foretold of it, and this repeats it for every penalty
+    write_json(ROOT / "experiments" / name / "validate.json", _rounded(record))
+
+
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
+    """To eight digits, which is more than any of these numbers is good for."""
+    rounded: dict[str, Any] = json.loads(json.dumps(record), parse_float=lambda digits: float(f"{float(digits):.8g}"))
+    return rounded
 
 
 def _without_path(given: str) -> str:
