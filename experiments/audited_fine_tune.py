@@ -20,6 +20,7 @@ from tradeoffbounds.audit_config import AuditConfig
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.report.audit_figures import build_audit_figures
 from tradeoffbounds.report.audit_tables import print_audit
+from tradeoffbounds.report.audit_verdict import audit_verdict
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.runs import write_json
 
@@ -46,9 +47,10 @@ def main(options: Options) -> None:
     )
     with Reporter(quiet=False) as reporter:
         record = audit(config, reporter).record
-    # In the place of folders of this machine
-    record["model"]["name"] = "aligned start"
-    record["adapter"]["name"] = f"{options.method} on gsm8k"
+    # In the place of names and folders that mean nothing elsewhere
+    record["model"]["name"] = "the aligned start"
+    record["adapter"]["name"] = "a fine-tune on gsm8k"
+    record["verdict"] = audit_verdict(record)
     record["config"] |= {"model": "START", "adapter": "ADAPTER", "data_dir": "DATA", "out": "OUT"}
     print_audit(record, config.out)
     write_json(ROOT / "experiments" / NAME / "audit.json", record)

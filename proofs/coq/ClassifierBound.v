@@ -257,21 +257,35 @@ Proof using Df_sum Dh_sum.
     replace (1 / (1 + lam) * (1 + lam)) with 1 by (field; lra). lra.
 Qed.
 
+(** E_{D_f} log 1/w <= log(1+λ), so Theorem 2 (c) is never worse than the cap *)
+Theorem prompts_alone_cap :
+  0 <= lam -> ele (expect n Df (fun x => log_inverse (weight x))) (Fin (ln (1 + lam))).
+Proof using Df_nonneg Dh_nonneg Df_sum Dh_sum.
+  intros Hlam. rewrite <- trivial_capability_loss by exact Hlam.
+  apply classifier_capability_prompts; [exact Hlam|].
+  intros _ _. left. apply Rdiv_lt_0_compat; lra.
+Qed.
+
+(** E_D̂ log 1/(1-w) <= log(1+1/λ) *)
+Theorem prompts_alone_proxy_cap :
+  0 < lam -> ele (expect n Dh (fun x => log_inverse (1 - weight x))) (Fin (ln (1 + 1 / lam))).
+Proof using Df_nonneg Dh_nonneg Df_sum Dh_sum.
+  intros Hlam. rewrite <- trivial_proxy_loss by exact Hlam.
+  apply classifier_proxy_prompts; [exact Hlam|].
+  intros _ _. apply (Rmult_le_reg_r (1 + lam)); [lra|].
+  replace (1 / (1 + lam) * (1 + lam)) with 1 by (field; lra). lra.
+Qed.
+
 (** G_f(P_λ) <= log(1+λ) *)
 Theorem trivial_capability : 0 <= lam -> ele (gap n k Df muf P_lam) (Fin (ln (1 + lam))).
 Proof using All.
-  intros Hlam. rewrite <- trivial_capability_loss by exact Hlam.
-  apply classifier_capability; [exact Hlam|].
-  intros _ _. left. apply Rdiv_lt_0_compat; lra.
+  intros Hlam. apply ele_trans with (2 := prompts_alone_cap Hlam), theorem2_c; assumption.
 Qed.
 
 (** Ĝ_s(P_λ) <= log(1+1/λ) *)
 Theorem trivial_proxy : 0 < lam -> ele (gap n k Dh muh P_lam) (Fin (ln (1 + 1 / lam))).
 Proof using All.
-  intros Hlam. rewrite <- trivial_proxy_loss by exact Hlam.
-  apply classifier_proxy; [exact Hlam|].
-  intros _ _. apply (Rmult_le_reg_r (1 + lam)); [lra|].
-  replace (1 / (1 + lam) * (1 + lam)) with 1 by (field; lra). lra.
+  intros Hlam. apply ele_trans with (2 := prompts_alone_proxy_cap Hlam), theorem2_proxy_c; assumption.
 Qed.
 
 (** G_f(P_λ) + λĜ_s(P_λ) <= log(1+λ) + λ log(1+1/λ), which is (1+λ) h(1/(1+λ)) *)

@@ -3,7 +3,7 @@
     The closed forms of every quantity and of every bound are proved here, and each theorem is applied,
     so that none of them is empty. *)
 Require Import Reals Lra Lia List.
-From Tradeoffbounds Require Import FinSum Extended Divergence Finite Theorem1 Theorem2
+From Tradeoffbounds Require Import FinSum Extended Divergence Finite Monotone Theorem1 Theorem2
   ClassifierBound Information Theorem4 LowerEnds PriorShift Preference ExampleProblem.
 Import ListNotations Names.
 Open Scope R_scope.
@@ -254,6 +254,22 @@ Proof. apply theorem2_a; auto using within_slack with tables. Qed.
 
 Example theorem2_b_applies : ele (gap 3 2 Df muf P) (eplus S_capability (Fin ex_slack)).
 Proof. apply (theorem2_b 3 2 Df Dh muf muh lam); auto using within_slack with tables. Qed.
+
+(** At λ = 2 the optimum costs the proxy no more than at λ = 1, and the capability data no less. *)
+Example monotone_in_penalty_applies :
+  ele (gap 3 2 Dh muh P_opt) (gap 3 2 Dh muh (P_lam Df Dh muf muh 1)) /\
+  ele (gap 3 2 Df muf (P_lam Df Dh muf muh 1)) (gap 3 2 Df muf P_opt).
+Proof. apply monotone_in_penalty; auto with tables. unfold ex_lam. lra. Qed.
+
+(** D and D̂ differ by a quarter on the first prompt, so by a quarter at least in total variation. *)
+Example TV_of_an_event : 3/4 <= 1/2 + TV 3 Dh D.
+Proof.
+  pose proof (TV_range 3 Dh D (fun x => match x with 0%nat => 1 | _ => 0 end) 0 1 Dh_dist D_dist) as H.
+  revert H. cbn [sum]. entries. intros H.
+  assert (B : forall x, (x < 3)%nat -> 0 <= match x with 0%nat => 1 | _ => 0 end <= 1)
+    by (intros [|x] _; lra).
+  specialize (H (fun x Hx _ => B x Hx)). lra.
+Qed.
 
 Example theorem2_c_applies : ele (gap 3 2 Df muf P_opt) (expect 3 Df (fun x => log_inverse (w x))).
 Proof. apply theorem2_c; auto with tables. Qed.

@@ -80,6 +80,10 @@ Proof. rewrite pair_gap, exp_0. f_equal; f_equal; f_equal; lra. Qed.
 Example value_linear_gradient : norm (2 * 1) (head_grad soft_target (two_logits 0 0)) = sqrt (1/8).
 Proof. rewrite pair_grad_norm, exp_0. simpl. f_equal. lra. Qed.
 
+(** The gradient whose norm is bounded is that of the gap. *)
+Example gradient_applies W : has_gradient (2 * 1) head_gap W (head_grad soft_target W).
+Proof. apply linear_gap_gradient, soft_target_dist. Qed.
+
 (** Both constants, everywhere *)
 Example constants_apply :
   (forall W, norm (2 * 1) (head_grad soft_target W) <= sqrt 2) /\

@@ -66,6 +66,15 @@ Qed.
 Example trivial_is_entropy_applies : 3 * entropy (1/3) = ln 3 + 2 * ln (1 + 1/2).
 Proof. pose proof (trivial_is_entropy 2) as E. replace (1 + 2) with 3 in E by ring. apply E. lra. Qed.
 
+Example prompts_alone_cap_applies :
+  ele (expect 3 Df (fun x => log_inverse (w x))) (Fin (ln (1 + lam))) /\
+  ele (expect 3 Dh (fun x => log_inverse (1 - w x))) (Fin (ln (1 + 1 / lam))).
+Proof.
+  pose proof (proj2 Df_dist) as Sf. pose proof (proj2 Dh_dist) as Sh. split.
+  - apply prompts_alone_cap; auto with tables.
+  - apply prompts_alone_proxy_cap; auto with tables.
+Qed.
+
 Example trivial_applies :
   ele (gap 3 2 Df muf P_opt) (Fin (ln (1 + lam))) /\
   ele (gap 3 2 Dh muh P_opt) (Fin (ln (1 + 1 / lam))) /\
@@ -176,6 +185,15 @@ Proof.
   { unfold pair_posterior, p_xy. cbn [sum]. entries. lra. }
   split; [rewrite <- E | unfold pair_posterior, p_xy; cbn [sum]; entries; lra].
   apply (prior_shift_pair 3 2); auto with tables. rewrite E. lra.
+Qed.
+
+Example prior_shift_prompt_applies :
+  prompt_posterior 2 p 0 = logistic (logit (2/5) - ln lam) /\ prompt_posterior 2 p 0 = 1/4.
+Proof.
+  assert (E : prompt_posterior 2 (joint Df Dh muf muh 1) 0 = 2/5).
+  { unfold prompt_posterior, p_x, p_zx. cbn [sum]. entries. lra. }
+  split; [rewrite <- E | unfold prompt_posterior, p_x, p_zx; cbn [sum]; entries; lra].
+  apply (prior_shift_prompt 3 2); auto with tables. rewrite E. lra.
 Qed.
 
 (** ** Preference fine-tuning *)

@@ -233,6 +233,38 @@ Proof.
     replace (expect _ _ _) with (Fin (ln 2)) by (symmetry; evaluated). simpl. lra.
 Qed.
 
+(** Nor does any part of 2C: with μ = (1, 0), μ̂ = (⅔, ⅓) and P = (⅓, ⅔) the log-ratios are ±C = ±log 2,
+    and log 3 = ⅓ log 2 + log 3/2 + 2 C TV is an equality. *)
+Example theorem1_paper_needs_all_of_C :
+  let mu := always yes in let muh := always (two (2/3) (1/3)) in let P := always (two (1/3) (2/3)) in
+  (forall j, (j < 2)%nat -> Rabs (ln (muh 0%nat j / P 0%nat j)) <= ln 2) /\
+  ~ ele (gap 1 2 one mu P)
+        (eplus (gap 1 2 one muh P)
+               (Fin (sum 2 (fun j => mu 0%nat j * ln (mu 0%nat j / muh 0%nat j))
+                     + 1 * ln 2 * TV 2 (mu 0%nat) (muh 0%nat)))).
+Proof.
+  intros mu muh P. pose proof ln2_pos as L. unfold mu, muh, P, always. split.
+  - intros [|[|j]] Hj; cbn [two]; [| |lia].
+    + replace (2/3 / (1/3)) with 2 by field. rewrite Rabs_pos_eq; lra.
+    + replace (1/3 / (2/3)) with (/ 2) by field. rewrite ln_Rinv, Rabs_Ropp, Rabs_pos_eq; lra.
+  - replace (gap 1 2 one (fun _ => yes) (fun _ => two (1/3) (2/3))) with (Fin (ln 3))
+      by (symmetry; evaluated).
+    replace (gap 1 2 one (fun _ => two (2/3) (1/3)) (fun _ => two (1/3) (2/3)))
+      with (Fin (2/3 * ln 2 + 1/3 * ln (1/2))) by (symmetry; evaluated).
+    assert (T : TV 2 yes (two (2/3) (1/3)) = 1/3).
+    { unfold TV. cbn [sum two]. unfold Rabs. decide_signs. lra. }
+    rewrite T. cbn [sum two]. replace (1 / (2/3)) with (3/2) by field.
+    rewrite !ln_div, ln_1 by lra. simpl. lra.
+Qed.
+
+(** Nor is less than log(1+λ) enough where responses exclude each other: there G_f(P_λ) is all of it. *)
+Example trivial_capability_needs_all_of_it :
+  forall c, c < ln 2 ->
+  ~ ele (gap 1 2 one (always yes) (P_lam one one (always yes) (always no) 1)) (Fin c).
+Proof.
+  intros c Hc. replace (gap _ _ _ _ _) with (Fin (ln 2)) by (symmetry; evaluated). simpl. lra.
+Qed.
+
 (** ** What is known without data needs prompts that are distributions *)
 
 (** D̂ of mass 4: P_λ = (1/5, 4/5), and log 5 > log 2. *)

@@ -35,6 +35,17 @@ Definition cube_grad (theta : vec) : vec := fun _ => 3 * theta 0%nat ^ 2.
 
 (** The gradient and the curvature of θ³ are 0 at 0: the refined form with S from θ_s alone would
     say θ³ <= 0. *)
+(** No part of L_s ε is left over: θ itself rises by 1 · ε. *)
+Example theorem3_paper_needs_all_of_L :
+  let G := quadratic 1 0 in let grad := quadratic_grad 1 0 in
+  gradient_on_ball 1 G grad start ex_radius /\ gradient_bounded 1 grad start ex_radius 1 /\
+  forall L, L < 1 -> exists theta, ball 1 start ex_radius theta /\ ~ G theta <= G start + L * ex_radius.
+Proof.
+  split; [intros theta _; apply quadratic_has_gradient|].
+  split; [intros theta _; quadratics; rewrite ?Rabs_pos_eq; lra|].
+  intros L HL. exists (point (1/2)). split; [apply half_in_ball | quadratics; lra].
+Qed.
+
 Example theorem3_refined_needs_ball :
   gradient_on_ball 1 cube cube_grad start ex_radius /\
   (forall v, has_curvature 1 cube_grad start v 0) /\

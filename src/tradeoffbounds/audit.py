@@ -20,6 +20,7 @@ from tradeoffbounds.models.load import (
     load_settings,
     load_tokenizer,
     model_id,
+    model_names,
     place,
 )
 from tradeoffbounds.report.progress import Reporter
@@ -81,7 +82,7 @@ def audit(config: AuditConfig, reporter: Reporter | None = None) -> Audit:
         "config": plain_options(asdict(config)),
         "environment": environment(placement.device, placement.dtype),
         "model": {
-            "name": model_id(config.model),
+            "name": model_names(config.model)[0],
             "template_sha256": template_sha256(respondents["base"].tokenizer, config.system_prompt or None),
         },
         "adapter": adapter,
@@ -103,7 +104,8 @@ def _read_adapter(folder: Path, model: str) -> Record:
 
     config, tensors = read_adapter(folder, model=model, settings=load_settings(model))
     content = {name: content_hash(tensor.tobytes().hex()) for name, tensor in sorted(tensors.items())}
-    return {"name": str(folder), "method": config.method, "sha256": content_hash(asdict(config), content)}
+    name = "/".join(folder.resolve().parts[-2:])  # the folder itself is often called `adapter`
+    return {"name": name, "method": config.method, "sha256": content_hash(asdict(config), content)}
 
 
 def _harm_set(config: AuditConfig) -> HarmSet | None:

@@ -41,7 +41,7 @@ def lipschitz(norms: Float[Array, " t"], responses: int) -> Bound:
     Raises:
         ValueError: there is no token or no row, or a norm is < 0.
 
-    Coq: LinearSoftmax.linear_softmax_lipschitz
+    Coq: LinearSoftmax.linear_gap_gradient, LinearSoftmax.linear_softmax_lipschitz
     """
     return _certified(math.sqrt(2) * _total(norms, responses, power=1), PER_UNIT)
 

@@ -64,7 +64,7 @@ def refined(response_kl: Bound, prompt_cost: Bound) -> Bound:
 
     Coq: Theorem1.theorem1_refined
     """
-    return (response_kl + prompt_cost).named("theorem 1, refined", side="upper")
+    return (response_kl + prompt_cost).named("theorem 1, refined", "A2", side="upper")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def prompts_alone(prompt_cost: Bound) -> Bound:
     It needs no responses and is at most log(1+λ). It holds at P_λ itself and takes no slack: a policy
     with excess δ + κ may trade proxy gap for capability gap beyond it.
 
-    Coq: Theorem2.theorem2_c
+    Coq: Theorem2.theorem2_c, ClassifierBound.prompts_alone_cap
     """
     return prompt_cost.named("theorem 2 (c)", "A2", side="upper")
 
@@ -47,7 +47,7 @@ def prompts_alone(prompt_cost: Bound) -> Bound:
 def trade_off_value(minimum: Bound, slack: Bound = NO_SLACK) -> Bound:
     r"""(d) G_f(P) <= (1+λ) I(Z; Y | X) + δ + κ, the value of Theorem 4 with λ Ĝ_s >= 0 dropped.
 
-    Coq: Theorem2.theorem2_d
+    Coq: Theorem2.theorem2_d, Theorem4.theorem4
     """
     return _plus_slack(minimum, slack).named("theorem 2 (d)", "A2", side="upper")
 

@@ -26,7 +26,7 @@ def minimum(penalty: float, prompt_entropy: Bound, pair_entropy: Bound) -> Bound
         prompt_entropy: H(Z|X), nats.
         pair_entropy: H(Z|X,Y), nats.
 
-    Coq: Theorem4.theorem4_entropies, LowerEnds.theorem4_lower
+    Coq: Theorem4.theorem4, Theorem4.theorem4_minimum, Theorem4.theorem4_entropies, LowerEnds.theorem4_lower
     """
     return ((prompt_entropy - pair_entropy) * (1 + penalty)).named("theorem 4")
 
@@ -57,7 +57,7 @@ def prior_shift(logits: Float[Array, " n"], penalty: float, source: str) -> Floa
 
     In logs throughout: at λ = 1e6 or for a large logit the probability itself may round to 0 or 1.
 
-    Coq: PriorShift.prior_shift
+    Coq: PriorShift.prior_shift, PriorShift.prior_shift_pair, PriorShift.prior_shift_prompt
     """
     shifted = logits - np.log(penalty)
     return log_expit(shifted if source == "capability" else -shifted)

@@ -94,6 +94,8 @@ def smallest_penalty(held_out: HeldOut, limit: float, penalties: Sequence[float]
 
     Ĝ_s(P_λ) falls with λ, so the claims are nested: testing them from the largest λ down and stopping at the first
     failure keeps the error at 1 - ``confidence`` for all of them together, without a correction.
+
+    Coq: Monotone.monotone_in_penalty
     """
     passed = None
     for penalty in sorted(penalties, reverse=True):

@@ -18,6 +18,8 @@ def tv_lower_bound(held_out: HeldOut, confidence: float) -> Bound:
     """TV(P, Q) >= P(classifier says P) - Q(classifier says P), certified on rows it never saw.
 
     The two rates have Clopper-Pearson limits, each at half of the error.
+
+    Coq: FinSum.TV_range
     """
     level = 1 - (1 - confidence) / 2
     first, second = (

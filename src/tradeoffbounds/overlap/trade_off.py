@@ -129,7 +129,11 @@ def log_ratios(capability: Domain, proxy: Domain, *, seed: int) -> LogRatios:
 
 
 def curves(ratios: LogRatios, penalties: Sequence[float], *, confidence: float, seed: int) -> dict[str, Curve]:
-    """The brackets of ``total`` = G_f + λ Ĝ_s, ``capability_gap`` and ``proxy_gap`` at P_λ."""
+    """The brackets of ``total`` = G_f + λ Ĝ_s, ``capability_gap`` and ``proxy_gap`` at P_λ.
+
+    Coq: ClassifierBound.classifier_total, LowerEnds.theorem4_lower, LowerEnds.theorem4_capability_lower,
+        LowerEnds.theorem4_proxy_lower
+    """
     return {
         quantity: _curve(ratios, np.asarray(penalties, dtype=float), loss, trivial, confidence, seed)
         for quantity, (loss, trivial) in QUANTITIES.items()
