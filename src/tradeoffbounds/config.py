@@ -38,7 +38,7 @@ class EstimateConfig:
         python -m tradeoffbounds.estimate --proxy alpaca-gpt4
         python -m tradeoffbounds.estimate --alignment safety-tuned --proxy safety-tuned
             --capability mydata.jsonl --data-dir DATA --penalty 0.1 1 10
-        python -m tradeoffbounds.estimate --proxy alpaca --max-safety-gap 0.5
+        python -m tradeoffbounds.estimate --proxy alpaca --max-safety-gap 0.5 --advise
         python -m tradeoffbounds.estimate --peft lora ia3 prompt-tuning p-tuning --radius 0.03 0.1
     """
 
@@ -66,6 +66,8 @@ class EstimateConfig:
     max_safety_gap: float | None = None
     """Ask the other way round: from which lambda on, and up to which radius, does the safety gap stay under this
     many nats a response?"""
+    advise: bool = False
+    """Say which method, penalty, radius and proxy the numbers speak for within --max-safety-gap, which it needs."""
     pilot: bool = False
     """Tune two adapters for 60 steps, on the alignment and on the proxy, for KL(mu|mu_hat) where classifiers saturate
     (more than eight minutes on two cores; shorter with a smaller --max-tokens)."""
@@ -124,6 +126,8 @@ class EstimateConfig:
             raise UserError(f"--teacher-tokens must be at least 1, got {self.teacher_tokens}")
         if self.max_safety_gap is not None and not (self.max_safety_gap > 0 and math.isfinite(self.max_safety_gap)):
             raise UserError(f"--max-safety-gap must be finite and > 0 nats a response, got {self.max_safety_gap}")
+        if self.advise and self.max_safety_gap is None:
+            raise UserError("--advise needs a budget of safety gap, in nats a response: add e.g. --max-safety-gap 0.5")
         if not 0 <= self.seed <= _MAX_SEED:
             raise UserError(f"--seed must be between 0 and {_MAX_SEED}, got {self.seed}")
         teachers = [source.startswith(TEACHER_PREFIX) for source in self.sources.values()]

@@ -15,6 +15,7 @@ from tradeoffbounds.overlap.case_one import CaseOne, case_one
 from tradeoffbounds.overlap.features import Reader
 from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
+from tradeoffbounds.report.advice import advice
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import case_one_record, plain_options
 from tradeoffbounds.report.verdict import penalty_for_gap, verdict
@@ -91,6 +92,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
             "radius_up_to": None if methods is None else methods.results[0].largest_radius(config.max_safety_gap)
         }
     record["verdict"] = verdict(record)
+    record["advice"] = advice(record) if config.advise else None
     say.step("drawing figures")
     from tradeoffbounds.report.figures import draw_figures
 

@@ -32,6 +32,10 @@ def print_estimate(record: Record, folder: Path) -> None:
     console.print()
     for sentence in record["verdict"]:
         console.print(f"• {sentence}", highlight=False)
+    if record.get("advice"):
+        console.print(f"\nAdvice for a safety gap within {record['max_safety_gap']['limit']:g} nats a response")
+        for each in record["advice"]:
+            console.print(f"• {each['about']}: {each['sentence']}", highlight=False, markup=False)
     console.print(f"\nWritten: {folder / 'estimate.json'} and {folder / 'figures'}", highlight=False)
 
 
