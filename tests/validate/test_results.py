@@ -310,5 +310,5 @@ def test_the_name_stays_callable_however_it_was_imported():
     import tradeoffbounds.validate as module
 
     assert callable(tradeoffbounds.validate) and module.main is main
-    with pytest.raises(AttributeError, match="no attribute 'audit'"):
-        tradeoffbounds.audit  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'oracle'"):
+        tradeoffbounds.oracle  # noqa: B018
