@@ -194,8 +194,9 @@ def job_config(**fields: Any) -> dict[str, Any]:
 if __name__ == "__main__":  # one of the processes that accelerate starts
     folder = Path(sys.argv[1])
     train_and_save(json.loads((folder / JOB_FILE).read_text("utf-8"))["config"], folder)
-    from accelerate import PartialState
+    from torch import distributed
 
     # A process that ends while its group's threads run is now and then aborted, and its finished training lost.
-    PartialState().wait_for_everyone()
-    PartialState().destroy_process_group()
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
