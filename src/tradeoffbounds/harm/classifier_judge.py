@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.harm.verdicts import Judgement
 from tradeoffbounds.models.load import Placement, load_settings, load_tokenizer
 
@@ -99,8 +99,7 @@ def load_classifier(spec: str, label: str, placement: Placement) -> ClassifierJu
             spec, dtype=getattr(torch, placement.dtype), use_safetensors=True
         )
     except (OSError, ValueError, SafetensorError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(f"{spec}: {reason}; give a folder or a reachable hub id with safetensors") from error
+        raise UserError(f"{spec}: {first_line(error)}; give a folder or a reachable hub id with safetensors") from error
     return ClassifierJudge(model.to(placement.device).eval(), tokenizer, label, Path(spec).name)
 
 

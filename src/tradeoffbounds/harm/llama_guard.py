@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scipy.special import expit
+
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.harm.prompts import HEX_PHI_CATEGORIES
 from tradeoffbounds.harm.verdicts import Judgement
@@ -129,7 +131,7 @@ class LlamaGuardJudge:
             return Judgement("unparsed", remark="the guard's scores are not numbers")
         if tokens[first] not in self._verdicts:
             return parsed  # written with other tokens than expected: their scores are not to hand
-        return replace(parsed, probability=_logistic(unsafe - safe))
+        return replace(parsed, probability=float(expit(unsafe - safe)))
 
 
 class GuardFormat:
@@ -255,10 +257,6 @@ def _written(tokenizer: Any) -> str:
 def _ends(*tokens: int | list[int] | None) -> list[int]:
     flat = [each for token in tokens for each in (token if isinstance(token, list) else [token])]
     return list(dict.fromkeys(each for each in flat if each is not None))
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def _name(tokenizer: Any) -> str:

@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.runs import content_hash
 from tradeoffbounds.sources import hub
 from tradeoffbounds.sources.columns import Record
@@ -244,10 +244,10 @@ def _download(repository: str, name: str) -> Path | None:
         return Path(hf_hub_download(repository, name, repo_type="dataset"))
     except EntryNotFoundError as error:
         if isinstance(error, LocalEntryNotFoundError):  # the network is gone; whether there is a file is not known
-            raise hub.HubUnavailable(_first_line(error)) from error
+            raise hub.HubUnavailable(first_line(error)) from error
         return None
     except OSError as error:
-        raise hub.HubUnavailable(_first_line(error)) from error
+        raise hub.HubUnavailable(first_line(error)) from error
 
 
 def _hex_phi_of(files: Mapping[int, Path], origin: Origin) -> HarmSet:
@@ -290,10 +290,6 @@ def _lines(path: Path) -> list[str]:
 
 def _file_name(number: int) -> str:
     return f"category_{number}.csv"
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _sha256(prompts: Sequence[HarmPrompt]) -> str:

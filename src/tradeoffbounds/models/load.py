@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.models.embedded import NAME as EMBEDDED_NAME
 from tradeoffbounds.models.embedded import check_installed, embedded_folder
 
@@ -154,8 +154,7 @@ def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
     try:
         return loader.from_pretrained(location, **options)
     except unreadable as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(f"--model {spec}: {reason}; {advice}") from error
+        raise UserError(f"--model {spec}: {first_line(error)}; {advice}") from error
 
 
 def _cpu_multiplies_bfloat16() -> bool:

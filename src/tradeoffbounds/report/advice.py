@@ -7,16 +7,13 @@ from typing import Any
 
 from tradeoffbounds.config import EstimateConfig
 from tradeoffbounds.report.advice_items import budget, item, stated
-from tradeoffbounds.report.case_two_advice import method_advice, radius_advice, reaches, safer
+from tradeoffbounds.report.case_two_advice import TRAINED, method_advice, radius_advice, reaches, safer
 from tradeoffbounds.report.case_two_reading import methods_of
 from tradeoffbounds.report.penalty_advice import penalty_advice, proxy_advice
 from tradeoffbounds.report.quantities import plain
 from tradeoffbounds.report.record import reference
 
 Record = dict[str, Any]
-
-#: `validate` trains these; an additive output head it does not.
-_TRAINED = ("lora", "ia3", "prompt-tuning", "p-tuning")
 
 
 def advice(record: Record) -> list[Record]:
@@ -69,7 +66,7 @@ def _validate(record: Record, advised: tuple[str, ...], penalty: float) -> str:
         if config[name] is not None:
             words += [f"--{name.replace('_', '-')}", str(config[name])]
     words += ["--penalty", plain(penalty, 6)]
-    trained = [each for each in methods_of(record) if each["peft"] in _TRAINED]
+    trained = [each for each in methods_of(record) if each["peft"] in TRAINED]
     if trained:
         chosen = [each for each in trained if each["peft"] in advised] or trained[:1]
         words += ["--peft", *(each["peft"] for each in chosen)]

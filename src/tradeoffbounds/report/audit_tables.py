@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tradeoffbounds.report.audit_reading import (
@@ -31,6 +30,7 @@ from tradeoffbounds.report.audit_reading import (
     weak_judge_warning,
 )
 from tradeoffbounds.report.quantities import ends, marked, number, plain
+from tradeoffbounds.report.terminal import print_sentences, print_written, wide_console
 
 Record = dict[str, Any]
 
@@ -42,8 +42,7 @@ _SHORT = {"ambig": "ambig.", "disambig": "disambig."}
 
 def print_audit(record: Record, folder: Path) -> None:
     """What was asked, each side's rates and scores, their changes, the verdict, and where the files are."""
-    console = Console()
-    console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
+    console = wide_console()
     for table in audit_tables(record):
         console.print(table)
     level = record["config"]["confidence"]
@@ -60,10 +59,8 @@ def print_audit(record: Record, folder: Path) -> None:
             "changes; none: no change could have been found.",
             style="dim",
         )
-    console.print()
-    for sentence in record["verdict"]:
-        console.print(f"• {sentence}", highlight=False)
-    console.print(f"\nWritten: {folder / 'audit.json'} and {folder / 'figures'}", highlight=False)
+    print_sentences(console, record["verdict"])
+    print_written(console, folder, "audit.json")
 
 
 def audit_tables(record: Record) -> list[Table]:

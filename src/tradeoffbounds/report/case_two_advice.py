@@ -8,13 +8,22 @@ from typing import Any, NamedTuple
 from tradeoffbounds.bounds import theorem3
 from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE, PER_UNIT, PER_UNIT_SQUARED, Bound
 from tradeoffbounds.report.advice_items import budget, item, rounded_down, stated
-from tradeoffbounds.report.case_two_reading import comparable, methods_of, predicted_gain, too_far, with_lower_constants
+from tradeoffbounds.report.case_two_reading import (
+    ADAPTERS,
+    PROMPTS,
+    comparable,
+    methods_of,
+    predicted_gain,
+    too_far,
+    with_lower_constants,
+)
 from tradeoffbounds.report.quantities import ends, number, plain
 
 Record = dict[str, Any]
 
 _OFF = "Case II was not computed (--curvature off), so no {}: --curvature quick --peft {} computes it."
-_ALL = ("lora", "ia3", "prompt-tuning", "p-tuning")
+#: Those that `validate` trains; an additive output head it does not.
+TRAINED = (*ADAPTERS, *PROMPTS)
 _FORMS = ("paper", "refined")
 _IN_WORDS = {"paper": "in the paper's form", "refined": "refined"}
 
@@ -32,7 +41,7 @@ def method_advice(record: Record) -> tuple[list[Record], tuple[str, ...]]:
     """Advice on the adapter method, and those advised: several where nothing tells them apart, or none."""
     methods = methods_of(record)
     if not methods:
-        return [item("method", _OFF.format("method is advised over another", " ".join(_ALL)))], ()
+        return [item("method", _OFF.format("method is advised over another", " ".join(TRAINED)))], ()
     limit = budget(record)
     fitting = [each for each in methods if reaches(each, limit)]
     if not fitting:
@@ -141,7 +150,7 @@ def _only(method: Record) -> Record:
     head = f"Only {method['peft']} was looked at, so nothing is said for or against other methods"
     if method["adapter"] is not None:
         return item("method", f"{head}: the fine-tune starts from a trained adapter (--adapter).")
-    how = f"--peft {' '.join(_ALL)} compares four"
+    how = f"--peft {' '.join(TRAINED)} compares four"
     if not finite:
         return item("method", f"{head}: {how}.")
     bound = finite[-1]["theorem3"]["paper"]

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tradeoffbounds.report.case_two_tables import case_two_tables
 from tradeoffbounds.report.quantities import marked
+from tradeoffbounds.report.terminal import print_sentences, print_written, wide_console
 
 Record = dict[str, Any]
 
 
 def print_estimate(record: Record, folder: Path) -> None:
     """Sources, the penalties and the radii side by side, the verdict, and where the files are."""
-    console = Console()
-    console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
+    console = wide_console()
     console.print(sources_table(record))
     console.print(_gaps(record))
     console.print(_bounds(record))
@@ -29,14 +28,12 @@ def print_estimate(record: Record, folder: Path) -> None:
         f"Brackets: {record['config']['confidence']:.0%} interval. Unmarked bounds say: at most.",
         style="dim",
     )
-    console.print()
-    for sentence in record["verdict"]:
-        console.print(f"• {sentence}", highlight=False)
+    print_sentences(console, record["verdict"])
     if record.get("advice"):
         console.print(f"\nAdvice for a safety gap within {record['max_safety_gap']['limit']:g} nats a response")
         for each in record["advice"]:
             console.print(f"• {each['about']}: {each['sentence']}", highlight=False, markup=False)
-    console.print(f"\nWritten: {folder / 'estimate.json'} and {folder / 'figures'}", highlight=False)
+    print_written(console, folder, "estimate.json")
 
 
 def sources_table(record: Record) -> Table:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tradeoffbounds.report.quantities import marked, plain, shortened
 from tradeoffbounds.report.tables import sources_table
+from tradeoffbounds.report.terminal import print_sentences, print_written, wide_console
 from tradeoffbounds.report.validate_reading import BOUNDS, WORDS, by_bound, quantity_text, words_of
 
 Record = dict[str, Any]
@@ -36,8 +36,7 @@ _SLACK = {
 
 def print_validate(record: Record, folder: Path) -> None:
     """Sources, runs, bounds beside observations, slack, summary, the verdict, and where the files are."""
-    console = Console()
-    console = Console(width=max(console.width, 100))  # below that the tables fold into columns of one digit
+    console = wide_console()
     for table in validate_tables(record):
         console.print(table)
     console.print(
@@ -46,10 +45,8 @@ def print_validate(record: Record, folder: Path) -> None:
         "to 10, then far; vacuous: no better than known without data; violated?: within the sampling interval.",
         style="dim",
     )
-    console.print()
-    for sentence in record["verdict"]:
-        console.print(f"• {sentence}", highlight=False)
-    console.print(f"\nWritten: {folder / 'validate.json'} and {folder / 'figures'}", highlight=False)
+    print_sentences(console, record["verdict"])
+    print_written(console, folder, "validate.json")
 
 
 def validate_tables(record: Record) -> list[Table]:

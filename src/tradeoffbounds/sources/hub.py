@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.sources.columns import Record
 
 REQUEST_SECONDS = 2.0
@@ -58,9 +58,9 @@ def stream(
             rows = load_dataset("json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True)
         return [Record(f"{where}, row {n}", row) for n, row in enumerate(islice(rows, max_rows), start=1)]
     except (OSError, HTTPError) as error:
-        raise HubUnavailable(_short(error)) from error
+        raise HubUnavailable(first_line(error)) from error
     except (DatasetsError, ValueError, RuntimeError) as error:
-        raise UserError(f"{where}: cannot be read: {_short(error)}") from error
+        raise UserError(f"{where}: cannot be read: {first_line(error)}") from error
 
 
 def probe(hub: str) -> None:
@@ -79,10 +79,10 @@ def probe(hub: str) -> None:
     try:
         _within(PROBE_SECONDS, lambda: HfApi().dataset_info(hub, timeout=REQUEST_SECONDS))
     except HfHubHTTPError as error:  # the hub answered: this data set is missing, private or gated
-        raise HubUnavailable(_short(error)) from error
+        raise HubUnavailable(first_line(error)) from error
     except Exception as error:
         # The client's transport errors share no public class across its versions; none is ours to mend.
-        _Reach.lost = f"the hub cannot be reached ({_short(error)})"
+        _Reach.lost = f"the hub cannot be reached ({first_line(error)})"
         raise HubUnavailable(_Reach.lost) from error
 
 
@@ -103,8 +103,3 @@ def _within(seconds: float, call: Callable[[], Any]) -> None:
         raise TimeoutError(f"no answer in {seconds:g} s")
     if failures:
         raise failures[0]
-
-
-def _short(error: Exception) -> str:
-    """The first line of an error's message, or its type where there is none."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
