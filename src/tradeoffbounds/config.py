@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import types
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.adapter_config import METHODS, Method
+from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY, check_prompt_init
 
 #: A source may be the model itself under a system prompt: ``system:You are a careful assistant.``
 TEACHER_PREFIX = "system:"
@@ -57,12 +59,18 @@ class EstimateConfig:
     on two cores, minutes on an accelerator."""
     peft: tuple[Method, ...] = ("lora",)
     """Adapter methods that Case II looks at, several side by side. `output-head` is the one with proved constants."""
+    prompt_init: str = VOCABULARY
+    """How the virtual tokens of prompt tuning start: `vocabulary`, embeddings of random tokens; `random`, N(0, 1);
+    `text` and `safety-text`, embeddings of a neutral text's or a safety instruction's tokens; or `text:YOUR TEXT`."""
     adapter: Path | None = None
     """PEFT folder of the adapter that the fine-tune starts from, in the place of a fresh one."""
     radius: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     """Radii of Case II around the adapter's start, each > 0: Euclidean norm over all trained numbers."""
     chunk: int = 4
     """Rows of Case II that are in memory at once."""
+    layers: bool = False
+    """Say which layers carry the predicted drift of the safety gap, and what freezing some of them would leave: one
+    more product of the Hessian for every layer."""
     max_safety_gap: float | None = None
     """Ask the other way round: from which lambda on, and up to which radius, does the safety gap stay under this
     many nats a response?"""
@@ -103,6 +111,7 @@ class EstimateConfig:
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything. Raises UserError."""
+        check_types(self)
         object.__setattr__(self, "out", Path(self.out))
         if self.data_dir is not None:
             object.__setattr__(self, "data_dir", Path(self.data_dir))
@@ -153,11 +162,26 @@ class EstimateConfig:
         unknown = [method for method in self.peft if method not in METHODS]
         if unknown:
             raise UserError(f"--peft knows {', '.join(METHODS)}; got {unknown[0]}")
+        try:
+            check_prompt_init(self.prompt_init)
+        except UserError as error:
+            raise UserError(f"--prompt-init: {error}") from error
+        if self.prompt_init != VOCABULARY and (self.adapter is not None or CONCERNED not in self.peft):
+            raise UserError(
+                f"--prompt-init {self.prompt_init} is for fresh virtual tokens of {CONCERNED}; add {CONCERNED} to "
+                "--peft, without --adapter"
+            )
         if self.chunk < 1:
             raise UserError(f"--chunk must be at least 1, got {self.chunk}")
+        if self.layers and self.curvature == "off":
+            raise UserError("--layers looks into Case II, which --curvature off leaves out: use --curvature quick")
         if self.adapter is not None:
             object.__setattr__(self, "adapter", Path(self.adapter))
-            if not (self.adapter / "adapter_config.json").is_file():
+            try:
+                there = (self.adapter / "adapter_config.json").is_file()
+            except OSError as error:  # a path too long for the file system
+                raise UserError(f"--adapter: {error.strerror or error}; give a folder saved by PEFT") from error
+            if not there:
                 raise UserError(f"--adapter {self.adapter}: no adapter_config.json there; give a folder saved by PEFT")
 
     @property
@@ -169,3 +193,57 @@ class EstimateConfig:
     def is_teacher(self) -> bool:
         """Whether the sources are the model itself under three system prompts."""
         return self.proxy.startswith(TEACHER_PREFIX)
+
+
+def check_types(config: Any) -> None:
+    """Refuse options whose values are not of their kind, which Python lets pass and the command line does not.
+
+    Args:
+        config: a dataclass of options.
+
+    Raises:
+        UserError: one is of another kind, a number beyond all floats, or text that no file can hold.
+    """
+    kinds = get_type_hints(type(config))
+    for field in fields(config):
+        value, kind = getattr(config, field.name), kinds[field.name]
+        if not _fits(value, kind):
+            option = f"--{field.name.replace('_', '-')}"
+            shown = repr(value)
+            raise UserError(f"{option}: {shown if len(shown) <= 60 else shown[:57] + '...'} is not {_named(kind)}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, each) for each in parts)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin is tuple:
+        # Which words a list may hold is the options' own to say: they name the one that is wrong.
+        kind = str if get_origin(parts[0]) is Literal else parts[0]
+        return isinstance(value, tuple | list) and all(_fits(each, kind) for each in value)
+    if kind in (str, Path):
+        text = isinstance(value, str) or (kind is Path and isinstance(value, Path))
+        # A path may hold bytes that are not UTF-8; text is read by tokenizers.
+        return text and "\0" not in str(value) and (kind is Path or _is_unicode(value))
+    if kind in (int, float):
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+        return whole or (kind is float and isinstance(value, float))
+    return isinstance(value, kind)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _named(kind: Any) -> str:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(map(_named, parts))
+    if origin is Literal:
+        return f"one of {', '.join(parts)}"
+    if origin is tuple:
+        return f"a tuple, each of it {_named(parts[0])}"
+    words = {str: "text (UTF-8, without NUL)", Path: "a path", int: "a whole number below 2**63", float: "a number"}
+    return words.get(kind, "None" if kind is types.NoneType else "true or false")

@@ -54,5 +54,6 @@ def test_the_start_is_made_by_lora_on_every_linear_layer():
 
 
 def test_plain_fields_make_the_same_training_again():
-    training = Training("ia3", "dpo", 0.5, 0.25, 3, 40, 4, 1e-3, 5, 2, 0.2)
-    assert Training(**asdict(training)) == training and len(fields(Training)) == 11
+    training = Training("prompt-tuning", "dpo", 0.5, 0.25, 3, 40, 4, 1e-3, 5, 2, 0.2, "random")
+    assert Training(**asdict(training)) == training and len(fields(Training)) == 12
+    assert Training(**training.content) == training

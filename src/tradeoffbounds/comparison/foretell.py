@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from tradeoffbounds.bounds.bound import Bound
@@ -13,6 +13,7 @@ from tradeoffbounds.finetune.material import Material
 from tradeoffbounds.finetune.plan import Run
 from tradeoffbounds.finetune.rows import Text
 from tradeoffbounds.models.adapter_config import Method
+from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY
 from tradeoffbounds.overlap.case_one import CaseOne, case_one
 from tradeoffbounds.overlap.features import Reader
 from tradeoffbounds.report.progress import Reporter
@@ -34,15 +35,17 @@ class Foresight:
 
     Attributes:
         case_two: only where curvature was asked for, and of the methods that Case II covers.
+        other_prompts: prompt tuning from each further initialisation of the sweep, by its name.
     """
 
     case_one: dict[Sources, CaseOne]
     case_two: dict[Sources, Methods]
+    other_prompts: dict[tuple[Sources, str], Methods] = field(default_factory=dict)
 
     def of(self, run: Run, start: Gaps, confidence: float) -> Foretold:
         """Of one run; nothing is said of an unconstrained one."""
         pair = (run.proxy, run.capability)
-        curved = self._curved(pair, run.method)
+        curved = self._curved(pair, run)
         if run.penalty is not None:
             row = next(row for penalty, row in self.case_one[pair].penalties if penalty == run.penalty)
             shared = () if curved is None else curved.sharing
@@ -54,9 +57,10 @@ class Foresight:
                 return case_two_foretold(ball, start, confidence)
         return Foretold({}, {})
 
-    def _curved(self, pair: Sources, method: str) -> CaseTwo | None:
-        results = self.case_two[pair].results if pair in self.case_two else []
-        return next((each for each in results if each.method == method), None)
+    def _curved(self, pair: Sources, run: Run) -> CaseTwo | None:
+        methods = self.other_prompts.get((pair, run.prompt_init or VOCABULARY), self.case_two.get(pair))
+        results = [] if methods is None else methods.results
+        return next((each for each in results if each.method == run.method), None)
 
 
 def foresee_penalties(
@@ -80,18 +84,32 @@ def foresee_penalties(
 
 def foresee_balls(
     runs: Sequence[Run], gathered: Gathered, case_one: dict[Sources, CaseOne], settings: Settings, say: Reporter
-) -> dict[Sources, Methods]:
-    """Case II of every pair of sources, at θ_s of the first seed."""
+) -> Foresight:
+    """Case II of every pair of sources beside their Case I, at θ_s of the first seed."""
     from tradeoffbounds.curvature.methods import rows_read, run_methods
 
-    found: dict[Sources, Methods] = {}
+    inits = prompt_inits(runs)
+    found = Foresight(case_one, {})
     for pair in dict.fromkeys((run.proxy, run.capability) for run in runs):
         texts = {role: curved_texts(gathered, label, *rows_read(settings)) for role, label in labels_of(pair).items()}
         information: list[tuple[float, Bound]] = case_one[pair].predicted_totals if pair in case_one else []
-        found[pair] = run_methods(
-            texts, information, settings, same_source=_same(gathered, pair), progress=say.step
-        )  # fmt: skip
+        for place, prompt_init in enumerate(inits):
+            peft = settings.peft if place == 0 else (CONCERNED,)
+            methods = run_methods(
+                texts, information, replace(settings, peft=peft, prompt_init=prompt_init),
+                same_source=_same(gathered, pair), progress=say.step,
+            )  # fmt: skip
+            if place == 0:
+                found.case_two[pair] = methods
+            else:
+                found.other_prompts[pair, prompt_init] = methods
     return found
+
+
+def prompt_inits(runs: Iterable[Run]) -> list[str]:
+    """How virtual tokens of prompt tuning start in these runs, each way once; the default where there are none."""
+    found = dict.fromkeys(run.prompt_init or VOCABULARY for run in runs if run.method == CONCERNED)
+    return list(found) or [VOCABULARY]
 
 
 def curved_texts(gathered: Gathered, label: str, rows: int, length: int) -> list[Rendered]:

@@ -13,6 +13,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from tradeoffbounds.curvature.blocks import Blocks
 from tradeoffbounds.curvature.memory import check_loads
 from tradeoffbounds.curvature.products import ChunkedLoss, Programs, Rows
 from tradeoffbounds.curvature.response_loss import Shape, chunked, flat, response_loss
@@ -50,6 +51,7 @@ class Adapted:
         theta: the adapter's parameters before training, one float32 vector.
         identity: at theta the model is the aligned one, by construction.
         shape: of every chunk, common to all sources.
+        blocks: the layers that theta's entries belong to; None where some belong to none.
     """
 
     decoder: Decoder
@@ -62,6 +64,7 @@ class Adapted:
     base_rows: Rows
     shape: Shape
     programs: Programs
+    blocks: Blocks | None
 
     def loss(self, texts: Sequence[Rendered]) -> ChunkedLoss:
         """The loss over these rows as a function of theta."""
@@ -101,7 +104,8 @@ def adapt(
         fresh: the tensors are initial values.
     """
     over = mesh(devices)
-    theta, unravel = flat(adapter_from_peft(config, adapter, tensors))
+    tree = adapter_from_peft(config, adapter, tensors)
+    theta, unravel = flat(tree)
     decoder = Decoder(config, adapter)
     return Adapted(
         decoder=decoder,
@@ -114,4 +118,5 @@ def adapt(
         base_rows=response_loss(Decoder(config), None),
         shape=shape._replace(chunk=-(-shape.chunk // over.size) * over.size),
         programs=Programs(),
+        blocks=Blocks.of(tree),
     )

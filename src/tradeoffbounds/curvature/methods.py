@@ -17,6 +17,7 @@ from tradeoffbounds.curvature.response_loss import common_shape
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.adapter_config import Method
 from tradeoffbounds.models.import_model import check_import, import_model
+from tradeoffbounds.models.prompt_init import VOCABULARY
 from tradeoffbounds.sources import Source, render_all
 from tradeoffbounds.sources.chat import Rendered
 
@@ -29,6 +30,8 @@ class Settings:
         curvature: ``quick`` or ``full``, a key of `case_two.BUDGETS`.
         chunk: rows that are in memory at once.
         adapter: a PEFT folder that the fine-tune starts from, in the place of fresh adapters.
+        prompt_init: how the virtual tokens of prompt tuning start.
+        layers: which of them carry the predicted drift is asked for.
     """
 
     model: str
@@ -43,6 +46,8 @@ class Settings:
     dtype: str
     confidence: float
     seed: int
+    prompt_init: str = VOCABULARY
+    layers: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,10 @@ def run_methods(
     # On a CPU, XLA multiplies bfloat16 more slowly than float32, and less exactly.
     dtype = ("float32" if platform == "cpu" else "bfloat16") if settings.dtype == "auto" else settings.dtype
     progress("reading the model's weights")
-    imported = import_model(settings.model, dtype, settings.peft, adapter=settings.adapter, seed=settings.seed)
+    imported = import_model(
+        settings.model, dtype, settings.peft, adapter=settings.adapter, seed=settings.seed,
+        prompt_init=settings.prompt_init,
+    )  # fmt: skip
     params = import_params(imported.config, imported.state, dtype, devices)
     imported.state.clear()  # a second copy of the weights
     shape = common_shape(list(texts.values()), min(settings.chunk, budget.rows))
@@ -122,7 +130,7 @@ def run_methods(
             adapt(imported.config, config, params, tensors, shape, devices=devices, fresh=settings.adapter is None),
             texts, information, radii=settings.radius, budget=budget,
             same_source=same_source,
-            confidence=settings.confidence, seed=settings.seed, progress=progress,
+            confidence=settings.confidence, seed=settings.seed, layers=settings.layers, progress=progress,
         )
         for config, tensors in imported.adapters
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 from tradeoffbounds.finetune.perform import job_config
 from tradeoffbounds.finetune.training import Training
+from tradeoffbounds.models.prompt_init import VOCABULARY, prompt_inits_of
 from tradeoffbounds.sweeps import Job
 
 FINE_TUNE = "tradeoffbounds.finetune.perform:fine_tune"
@@ -20,7 +21,11 @@ _LOOKS = 6
 
 @dataclass(frozen=True)
 class Run:
-    """One fine-tune of the grid, in the words of its record; without penalty and radius it is unconstrained."""
+    """One fine-tune of the grid, in the words of its record; without penalty and radius it is unconstrained.
+
+    Attributes:
+        prompt_init: None where it was not chosen, see `prompt_inits_of`.
+    """
 
     proxy: str
     capability: str
@@ -32,12 +37,14 @@ class Run:
     steps: int
     batch: int
     learning_rate: float | None
+    prompt_init: str | None = None
 
     def training(self, beta: float) -> Training:
         """What is trained."""
         return Training(
             self.method, self.objective, self.penalty or 0.0, self.radius, self.seed, self.steps, self.batch,  # type: ignore[arg-type]
             self.learning_rate, every=max(1, self.steps // _LOOKS), beta=beta,
+            prompt_init=self.prompt_init or VOCABULARY,
         )  # fmt: skip
 
     @property
@@ -48,11 +55,13 @@ class Run:
 
 def grid(
     proxies: Sequence[str], capabilities: Sequence[str], methods: Sequence[str], objectives: Sequence[str],
-    penalties: Sequence[float], radii: Sequence[float], seeds: Sequence[int], **training: Any,
+    penalties: Sequence[float], radii: Sequence[float], seeds: Sequence[int],
+    prompt_inits: Sequence[str] = (VOCABULARY,), **training: Any,
 ) -> list[Run]:  # fmt: skip
     """Every combination: with each penalty on each proxy, within each radius; without any, unconstrained.
 
     Args:
+        prompt_inits: multiply prompt tuning alone.
         training: ``steps``, ``batch`` and ``learning_rate`` of all.
     """
 
@@ -66,9 +75,10 @@ def grid(
             yield proxies[0], None, None
 
     return [
-        Run(proxy, capability, method, objective, penalty, radius, seed, **training)
+        Run(proxy, capability, method, objective, penalty, radius, seed, prompt_init=prompt_init, **training)
         for capability in capabilities
         for method in methods
+        for prompt_init in prompt_inits_of(method, prompt_inits)
         for objective in objectives
         for seed in seeds
         for proxy, penalty, radius in constraints()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.adapter_config import LINEARS, AdapterConfig, preset
+from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY, check_prompt_init
 
 #: What may be trained: PEFT's four, every weight (``full``), or LoRA on every linear layer, which makes the start.
 Trained = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "full", "lora-all-linear"]
@@ -34,6 +35,7 @@ class Training:
         patience: validations without improvement after which training stops, and its best state is kept;
             0: all steps are taken and the last state is kept.
         beta: of DPO.
+        prompt_init: how the virtual tokens of prompt tuning start.
     """
 
     method: Trained = "lora"
@@ -47,6 +49,7 @@ class Training:
     every: int = 10
     patience: int = 0
     beta: float = 0.1
+    prompt_init: str = VOCABULARY
 
     def __post_init__(self) -> None:
         """Raises UserError."""
@@ -65,8 +68,23 @@ class Training:
             raise UserError(f"patience must be at least 0, got {self.patience}")
         if not 0 < self.beta < float("inf"):
             raise UserError(f"beta must be finite and > 0, got {self.beta:g}")
+        check_prompt_init(self.prompt_init)
+        if self.prompt_init != VOCABULARY and self.method != CONCERNED:
+            raise UserError(f"{self.method} has no virtual tokens to start from {self.prompt_init!r}; {CONCERNED} has")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise UserError(f"the learning rate must be finite and > 0, got {self.learning_rate:g}")
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The plain fields, by which a run is addressed.
+
+        Without ``prompt_init`` where it is the default: runs that were finished before there was a choice keep their
+        addresses.
+        """
+        fields = asdict(self)
+        if self.prompt_init == VOCABULARY:
+            del fields["prompt_init"]
+        return fields
 
     @property
     def rate(self) -> float:
@@ -79,4 +97,4 @@ class Training:
             return None
         if self.method == "lora-all-linear":
             return AdapterConfig("lora", targets=LINEARS, rank=16, alpha=32.0, scale=2.0)
-        return preset(self.method, hidden_size)
+        return preset(self.method, hidden_size, self.prompt_init)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from tradeoffbounds.models.prompt_init import VOCABULARY
+
 #: PEFT's four, and an additive output head: the one whose logits are linear in what is trained, so that its
 #: constants can be proved.
 Method = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "output-head"]
@@ -28,6 +30,7 @@ class AdapterConfig:
         virtual_tokens: rows put before the prompt (prompt tuning, P-tuning).
         encoder_hidden: width of P-tuning's encoder; 0 where only the virtual tokens are known, as in
             the folders that PEFT writes.
+        prompt_init: how the virtual tokens of prompt tuning start, see `prompt_init`; of a trained adapter nothing.
     """
 
     method: Method
@@ -38,20 +41,21 @@ class AdapterConfig:
     scale: float = 0.0
     virtual_tokens: int = 0
     encoder_hidden: int = 0
+    prompt_init: str = VOCABULARY
 
 
-def preset(method: Method, hidden_size: int) -> AdapterConfig:
+def preset(method: Method, hidden_size: int, prompt_init: str = VOCABULARY) -> AdapterConfig:
     """Settings that are the same for every model family, where PEFT's own defaults differ between families.
 
     LoRA of rank 8 on queries and values; IA3 on keys, values and the feed-forward's inner states; 20 virtual
-    tokens, for P-tuning behind an encoder as wide as the model.
+    tokens, for P-tuning behind an encoder as wide as the model; ``prompt_init`` concerns prompt tuning alone.
     """
     if method == "lora":
         return AdapterConfig("lora", targets=("q_proj", "v_proj"), rank=8, alpha=16.0, scale=2.0)
     if method == "ia3":
         return AdapterConfig("ia3", targets=("k_proj", "v_proj", "down_proj"), feedforward=("down_proj",))
     if method == "prompt-tuning":
-        return AdapterConfig("prompt-tuning", virtual_tokens=20)
+        return AdapterConfig("prompt-tuning", virtual_tokens=20, prompt_init=prompt_init)
     if method == "output-head":
         return AdapterConfig("output-head")
     return AdapterConfig("p-tuning", virtual_tokens=20, encoder_hidden=hidden_size)

@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 
 from tradeoffbounds.models.adapter_config import ATTENTION, AdapterConfig
+from tradeoffbounds.models.load import tokenizer_source
+from tradeoffbounds.models.prompt_init import RANDOM, starting_text
 
 #: PEFT's name for the virtual tokens of prompt tuning and P-tuning.
 VIRTUAL_TOKENS = "prompt_embeddings"
 
 
-def fresh_adapter(model: Any, config: AdapterConfig, seed: int) -> dict[str, np.ndarray]:
+def fresh_adapter(model: Any, config: AdapterConfig, seed: int, *, spec: str | None = None) -> dict[str, np.ndarray]:
     """The trainable parameters that PEFT would start from, in float32; ``model`` stays as it is.
 
     The names are those of ``adapter_model.safetensors``. P-tuning's encoder, of which PEFT saves the output alone,
     comes by its parameters: ``prompt_encoder.embedding.weight``, ``prompt_encoder.mlp_head.0.weight``, ...
+
+    Args:
+        spec: see :func:`peft_config`.
 
     Raises:
         ValueError: P-tuning without an encoder, whose virtual tokens have no initial values of their own.
@@ -30,7 +35,7 @@ def fresh_adapter(model: Any, config: AdapterConfig, seed: int) -> dict[str, np.
 
     # PEFT rebuilds the model that it is given, so it is given other modules around the same weights.
     shared = {id(weight): torch.nn.Parameter(weight.detach(), requires_grad=False) for weight in model.parameters()}
-    adapted = attach_fresh(copy.deepcopy(model, shared), config, seed)
+    adapted = attach_fresh(copy.deepcopy(model, shared), config, seed, spec=spec)
     if config.method == "p-tuning":
         encoder = adapted.prompt_encoder["default"].state_dict()
         state = {f"prompt_encoder.{name}": tensor for name, tensor in encoder.items()}
@@ -40,8 +45,11 @@ def fresh_adapter(model: Any, config: AdapterConfig, seed: int) -> dict[str, np.
     return {name: np.array(tensor.detach().float().cpu().numpy()) for name, tensor in state.items()}
 
 
-def attach_fresh(model: Any, config: AdapterConfig, seed: int) -> Any:
+def attach_fresh(model: Any, config: AdapterConfig, seed: int, *, spec: str | None = None) -> Any:
     """``model`` rebuilt by PEFT around a new adapter; the same seed gives the same initial values everywhere.
+
+    Args:
+        spec: see :func:`peft_config`.
 
     Raises:
         ValueError: P-tuning without an encoder, whose virtual tokens have no initial values of their own.
@@ -54,14 +62,18 @@ def attach_fresh(model: Any, config: AdapterConfig, seed: int) -> Any:
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers is not the caller's
         torch.manual_seed(seed)
-        return get_peft_model(model, peft_config(config))
+        return get_peft_model(model, peft_config(config, spec=spec))
 
 
-def peft_config(config: AdapterConfig) -> Any:
+def peft_config(config: AdapterConfig, *, spec: str | None = None) -> Any:
     """The same adapter as a configuration object of PEFT, everything that could differ between families explicit.
 
+    Args:
+        spec: the model as ``--model`` takes it; its tokenizer reads the text that virtual tokens start from.
+
     Raises:
-        ValueError: LoRA's scale is neither alpha / rank nor alpha / sqrt(rank), or PEFT has no such method.
+        ValueError: LoRA's scale is neither alpha / rank nor alpha / sqrt(rank), PEFT has no such method, or there is
+            a text to start from but no ``spec``.
     """
     from peft import IA3Config, LoraConfig, PromptEncoderConfig, PromptTuningConfig, TaskType
 
@@ -80,9 +92,8 @@ def peft_config(config: AdapterConfig) -> Any:
             task_type=task, target_modules=list(config.targets), feedforward_modules=list(config.feedforward)
         )
     if config.method == "prompt-tuning":
-        # PEFT's default, N(0, 1), is many times as long as a token's embedding.
         return PromptTuningConfig(
-            task_type=task, num_virtual_tokens=config.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB"
+            task_type=task, num_virtual_tokens=config.virtual_tokens, **_prompt_tuning_init(config, spec)
         )
     if config.method != "p-tuning":
         raise ValueError(f"PEFT has no method {config.method}")
@@ -117,6 +128,20 @@ def tensor_shapes(config: AdapterConfig, settings: Mapping[str, Any]) -> dict[st
             else:
                 shapes[f"{module}.ia3_l"] = (1, into) if target in config.feedforward else (out, 1)
     return shapes
+
+
+def _prompt_tuning_init(config: AdapterConfig, spec: str | None) -> dict[str, Any]:
+    text = starting_text(config.prompt_init)
+    if text is None:
+        # PEFT's own default, N(0, 1), is many times as long as a token's embedding.
+        return {"prompt_tuning_init": "RANDOM" if config.prompt_init == RANDOM else "SAMPLE_VOCAB"}
+    if spec is None:
+        raise ValueError("virtual tokens that start from a text need the model's tokenizer: give spec")
+    source, options = tokenizer_source(spec)
+    return {
+        "prompt_tuning_init": "TEXT", "prompt_tuning_init_text": text, "tokenizer_name_or_path": source,
+        "tokenizer_kwargs": options or None,
+    }  # fmt: skip
 
 
 def _rank_stabilised(config: AdapterConfig) -> bool:

@@ -14,6 +14,7 @@ from tradeoffbounds.models.decoder_config import DecoderConfig
 from tradeoffbounds.models.fresh_adapter import fresh_adapter
 from tradeoffbounds.models.load import Placement, load_model, load_settings
 from tradeoffbounds.models.peft_folder import read_adapter
+from tradeoffbounds.models.prompt_init import VOCABULARY
 from tradeoffbounds.models.weights import model_settings, read_weights
 
 Arrays = dict[str, np.ndarray]
@@ -46,13 +47,15 @@ def check_import(spec: str, adapter: Path | None) -> None:
 
 
 def import_model(
-    spec: str, dtype: str, methods: Sequence[Method], *, adapter: Path | None = None, seed: int
-) -> ImportedModel:
+    spec: str, dtype: str, methods: Sequence[Method], *, adapter: Path | None = None, seed: int,
+    prompt_init: str = VOCABULARY,
+) -> ImportedModel:  # fmt: skip
     """Load the model on the CPU and take out its weights and the adapters to look at.
 
     Args:
         adapter: a PEFT folder, whose adapter then stands in the place of fresh ones.
         seed: of the fresh adapters' random values.
+        prompt_init: how the virtual tokens of prompt tuning start.
 
     Raises:
         UserError: an architecture that the decoder does not know, or an adapter that does not fit.
@@ -63,10 +66,11 @@ def import_model(
     if adapter is not None:
         adapters = [read_adapter(adapter, model=spec, settings=settings)]
     else:
-        adapters = [(each, _start(model, each, seed)) for each in (preset(m, config.hidden_size) for m in methods)]
+        presets = [preset(method, config.hidden_size, prompt_init) for method in methods]
+        adapters = [(each, _start(model, each, seed, spec)) for each in presets]
     return ImportedModel(config, read_weights(model), adapters)
 
 
-def _start(model: Any, config: AdapterConfig, seed: int) -> Arrays:
+def _start(model: Any, config: AdapterConfig, seed: int, spec: str) -> Arrays:
     # PEFT has no output head; ours starts at zero.
-    return {} if config.method == "output-head" else fresh_adapter(model, config, seed)
+    return {} if config.method == "output-head" else fresh_adapter(model, config, seed, spec=spec)

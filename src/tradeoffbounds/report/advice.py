@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from tradeoffbounds.config import EstimateConfig
+from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY
 from tradeoffbounds.report.advice_items import budget, item, stated
 from tradeoffbounds.report.case_two_advice import TRAINED, method_advice, radius_advice, reaches, safer
 from tradeoffbounds.report.case_two_reading import methods_of
@@ -70,6 +71,8 @@ def _validate(record: Record, advised: tuple[str, ...], penalty: float) -> str:
     if trained:
         chosen = [each for each in trained if each["peft"] in advised] or trained[:1]
         words += ["--peft", *(each["peft"] for each in chosen)]
+        if any(each["peft"] == CONCERNED for each in chosen) and config.get("prompt_init", VOCABULARY) != VOCABULARY:
+            words += ["--prompt-init", config["prompt_init"]]
         radii = [safer(found).radius for each in chosen if (found := reaches(each, budget(record)))]
         if radii:
             words += ["--radius", plain(min(radii), 6)]

@@ -23,7 +23,7 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
 )
 from tradeoffbounds.report.quantities import number, plain
-from tradeoffbounds.report.validate_reading import entry, hull, method_text, moved, overlap
+from tradeoffbounds.report.validate_reading import entry, hull, method_text, moved, overlap, trained_text
 
 _OBJECTIVES = {"sft": "o", "dpo": "D"}
 _PREDICTED: dict[str, Any] = {"marker": "|", "markersize": 13, "markeredgewidth": 2.0}
@@ -34,14 +34,15 @@ def tuned_methods_figure(record: Record) -> Figure:
     groups: dict[str, list[Record]] = {}
     for run in record["runs"]:
         groups.setdefault(entry("capability", run["config"]["capability"]), []).append(run)
-    methods = list(dict.fromkeys(run["config"]["method"] for run in record["runs"]))
+    methods = list(dict.fromkeys(trained_text(run["config"]) for run in record["runs"]))
     colours = {name: SERIES_COLOURS[place % len(SERIES_COLOURS)] for place, name in enumerate(methods)}
-    width = 9.5 if len(groups) == 1 else max(13.0, 5.0 * len(groups))
+    longest = max(map(len, methods))  # of three columns of the legend each has that much
+    width = max(9.5 if len(groups) == 1 else max(13.0, 5.0 * len(groups)), 6.0 + 0.2 * longest)
     figure = page(record, _finding(groups), (width, 7.0), legend=_legend(record["runs"], colours))
     panels = figure.subplots(1, len(groups), squeeze=False)[0]
     for axes, (capability, runs) in zip(panels, groups.items(), strict=True):
         for run in runs:
-            _point(axes, run, colours[run["config"]["method"]])
+            _point(axes, run, colours[trained_text(run["config"])])
         axes.axhline(0, color=BLACK, linewidth=0.8)
         axes.axvline(0, color=BLACK, linewidth=0.8)
         panel_style(
@@ -110,7 +111,7 @@ def predicted_cost(run: Record) -> float:
 
 
 def _legend(runs: Sequence[Record], colours: dict[str, str]) -> list[Artist]:
-    handles: list[Artist] = [dot(name, colour, markersize=9) for name, colour in colours.items()]
+    handles: list[Artist] = [dot(literal(name), colour, markersize=9) for name, colour in colours.items()]
     for objective, marker in _OBJECTIVES.items():
         if any(run["config"]["objective"] == objective for run in runs):
             handles.append(dot(objective.upper(), marker=marker, markersize=9))

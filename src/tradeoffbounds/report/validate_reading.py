@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from tradeoffbounds.bounds.bound import NATS_PER_RESPONSE
 from tradeoffbounds.bounds.tightness import RELATIVE_ROUNDING, ROUNDING, Word
+from tradeoffbounds.models.prompt_init import method_name, short_prompt_init
 from tradeoffbounds.report.quantities import ends, number, plain, shortened
 
 Record = dict[str, Any]
@@ -130,8 +131,13 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def trained_text(config: Record) -> str:
+    """What was trained; with how its virtual tokens started where that was chosen."""
+    return method_name(config["method"], config.get("prompt_init"))
+
+
 def method_text(config: Record) -> str:
-    return f"{config['method']} {config['objective'].upper()}"
+    return f"{trained_text(config)} {config['objective'].upper()}"
 
 
 def distinguishing(settings: Sequence[Record], always: Sequence[str] = ()) -> list[str]:
@@ -149,6 +155,8 @@ def entry(key: str, value: Any) -> str:
         return "no penalty" if value is None else f"λ = {value:g}"
     if key == "radius":
         return "no ball" if value is None else f"radius {value:g}"
+    if key == "prompt_init":
+        return short_prompt_init(value)
     return shortened(value, NAME_WIDTH) if isinstance(value, str) else f"{key.replace('_', ' ')} {value}"
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from tradeoffbounds.report.quantities import marked, plain, shortened
 from tradeoffbounds.report.tables import sources_table
 from tradeoffbounds.report.terminal import print_sentences, print_written, wide_console
-from tradeoffbounds.report.validate_reading import BOUNDS, WORDS, by_bound, quantity_text, words_of
+from tradeoffbounds.report.validate_reading import BOUNDS, WORDS, by_bound, quantity_text, trained_text, words_of
 
 Record = dict[str, Any]
 
@@ -95,7 +95,7 @@ def _runs(runs: Sequence[Record]) -> Table:
         table.add_row(
             place, run["id"][:6],
             _NONE if config["penalty"] is None else shortened(config["proxy"], _NAME_WIDTH),
-            shortened(config["capability"], _NAME_WIDTH), config["method"], config["objective"],
+            shortened(config["capability"], _NAME_WIDTH), trained_text(config), config["objective"],
             _given(config["penalty"]), _given(config["radius"]),
             str(config["seed"]), str(config["steps"]), _or_none(run["observed"]["distance"]),
         )  # fmt: skip
