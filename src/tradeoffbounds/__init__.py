@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tradeoffbounds.errors import UserError as UserError
     from tradeoffbounds.estimate import Estimate as Estimate
     from tradeoffbounds.estimate import estimate as estimate
+    from tradeoffbounds.monitor import SafetyMonitor as SafetyMonitor
+    from tradeoffbounds.study import Study as Study
+    from tradeoffbounds.study import study as study
+    from tradeoffbounds.study_config import StudyConfig as StudyConfig
     from tradeoffbounds.validate import Validation as Validation
     from tradeoffbounds.validate import validate as validate
     from tradeoffbounds.validate_config import ValidateConfig as ValidateConfig
@@ -24,12 +28,16 @@ _HOMES = {
     "UserError": "tradeoffbounds.errors",
     "Estimate": "tradeoffbounds.estimate",
     "estimate": "tradeoffbounds.estimate",
+    "SafetyMonitor": "tradeoffbounds.monitor",
+    "Study": "tradeoffbounds.study",
+    "StudyConfig": "tradeoffbounds.study_config",
+    "study": "tradeoffbounds.study",
     "ValidateConfig": "tradeoffbounds.validate_config",
     "Validation": "tradeoffbounds.validate",
     "validate": "tradeoffbounds.validate",
 }
 #: Modules that are callable themselves, so that the name means the same however it was imported first.
-_DOORS = ("audit", "estimate", "validate")
+_DOORS = ("audit", "estimate", "study", "validate")
 
 
 def __getattr__(name: str) -> Any:
@@ -40,3 +48,7 @@ def __getattr__(name: str) -> Any:
 
     home = importlib.import_module(_HOMES[name])
     return home if name in _DOORS else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

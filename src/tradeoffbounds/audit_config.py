@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from tradeoffbounds.config import check_types
 from tradeoffbounds.errors import UserError
 
 #: For --harm and --fairness: leave it out.
@@ -56,6 +57,8 @@ class AuditConfig:
     """Length of the answers to harmful prompts."""
     keep_texts: bool = False
     """Write the answers to harmful prompts into --out, for your own eyes."""
+    lm_eval: bool = False
+    """Write lm-eval/MODEL/results_TIME.json too, laid out as lm-evaluation-harness's results, for tables of those."""
     system_prompt: str = "You are a helpful assistant."
     """System message of every prompt ("" for none)."""
     data_dir: Path | None = None
@@ -75,6 +78,7 @@ class AuditConfig:
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything. Raises UserError."""
+        check_types(self)
         for name in ("adapter", "data_dir", "out"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))

@@ -12,6 +12,7 @@ from tradeoffbounds.config import TEACHER_PREFIX
 from tradeoffbounds.door import make_callable, run_command, with_data_dir
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import Placement, check_model, model_id, place
+from tradeoffbounds.page import write_page
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import plain_options
 from tradeoffbounds.runs import environment, open_run_folder, write_json
@@ -38,13 +39,14 @@ class Validation:
 
 
 def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Validation:
-    """Fine-tune, measure, compare; writes validate.json, figures/ and runs/ into ``config.out``.
+    """Fine-tune, measure, compare; writes validate.json, report.html, figures/ and runs/ into ``config.out``.
 
     Raises:
         UserError: something in the call cannot work; raised before any training wherever it can be.
     """
     from tradeoffbounds.comparison.assemble import Results, comparison_parts, foretold_parts, start_record
     from tradeoffbounds.finetune.perform import start_spec
+    from tradeoffbounds.finetune.reporting import checked, reporting
     from tradeoffbounds.overlap.features import Reader
     from tradeoffbounds.report.validate_figures import draw_validate_figures
     from tradeoffbounds.report.validate_verdict import validate_verdict
@@ -54,6 +56,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     config = with_data_dir(config)
     folder = open_run_folder(config.out)
     check_model(config.model)
+    config = replace(config, report_to=checked(config.report_to))
     config, runs = _grid(config)
     placement = place(config.device, config.dtype)
     _check_processes(config, placement)
@@ -70,7 +73,10 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     foresight = _foresee(config, sweep, gathered, reader, curvature, say)
     reader.release()
     say.step("fine-tuning")
-    finished = run_jobs(sweep.jobs, folder / "runs", engine=config.engine, address=config.address, progress=say.advance)
+    with reporting(config.report_to):
+        finished = run_jobs(
+            sweep.jobs, folder / "runs", engine=config.engine, address=config.address, progress=say.advance
+        )
     results = Results(sweep, finished, gathered)
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -86,6 +92,7 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
     say.step("drawing figures")
     draw_validate_figures(record, folder / "figures")
     write_json(folder / "validate.json", record)
+    write_page(record, folder)
     say.done()
     return Validation(record, folder)
 
@@ -93,25 +100,30 @@ def validate(config: ValidateConfig, reporter: Reporter | None = None) -> Valida
 def _grid(config: ValidateConfig) -> tuple[ValidateConfig, list[Run]]:
     """The grid of the options; or that of the sweep's file, with the sources that it names."""
     from tradeoffbounds.finetune.plan import Run, grid
+    from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY, prompt_inits_of
 
     shared = {"steps": config.steps, "batch": config.batch, "learning_rate": config.learning_rate}
     if config.sweep is None:
         proxies, capabilities = ([name_of(each)[0] for each in given] for given in (config.proxy, config.capability))
         return config, grid(
-            proxies, capabilities, config.peft, config.objective, config.penalty, config.radius, config.seeds, **shared
-        )
+            proxies, capabilities, config.peft, config.objective, config.penalty, config.radius, config.seeds,
+            config.prompt_init, **shared,
+        )  # fmt: skip
     points = sweep_points(config.sweep, config)
+    prompt_inits = tuple(dict.fromkeys(point.prompt_init[0] for point in points if point.peft == (CONCERNED,)))
     runs = [
         Run(
             name_of(point.proxy[0])[0], name_of(point.capability[0])[0], point.peft[0], point.objective[0],
             next(iter(point.penalty), None), next(iter(point.radius), None), point.seeds[0],
             point.steps, point.batch, point.learning_rate,
+            point.prompt_init[0] if any(prompt_inits_of(point.peft[0], prompt_inits)) else None,
         )
         for point in points
     ]  # fmt: skip
     listed = ("proxy", "capability", "peft", "objective", "penalty", "radius", "seeds")
     united: dict[str, Any] = {name: sum((getattr(point, name) for point in points), ()) for name in listed}
-    return replace(config, **united), runs
+    united["prompt_init"] = prompt_inits or (VOCABULARY,)
+    return replace(config, **united), list(dict.fromkeys(runs))
 
 
 def _check_processes(config: ValidateConfig, placement: Placement) -> None:
@@ -179,6 +191,7 @@ def _start(config: ValidateConfig, gathered: Gathered, placement: Placement, say
     """The aligned start, as runs name it: made once for the same model, rows and settings."""
     from tradeoffbounds.finetune.perform import ALIGNED_PREFIX, aligned_folder, job_config
     from tradeoffbounds.finetune.plan import ALIGN
+    from tradeoffbounds.finetune.reporting import reporting
     from tradeoffbounds.sweeps import Job, run_jobs
 
     if config.start == "none":
@@ -191,7 +204,8 @@ def _start(config: ValidateConfig, gathered: Gathered, placement: Placement, say
             training=_early_stopped(config, "lora-all-linear"), device=placement.device, dtype=placement.dtype,
         ),
     )  # fmt: skip
-    run_jobs([job], aligned_folder())
+    with reporting(config.report_to):
+        run_jobs([job], aligned_folder())
     return f"{ALIGNED_PREFIX}{job.id}"
 
 
@@ -249,7 +263,7 @@ def _foresee(
     reader.release()
     if curvature is None:
         return Foresight(case_one, {})
-    return Foresight(case_one, foresee_balls(runs, gathered, case_one, curvature, say))
+    return foresee_balls(runs, gathered, case_one, curvature, say)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import tyro
 from tradeoffbounds.config import TEACHER_PREFIX
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.grid import read_sweep
+from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY, check_prompt_init, short_prompt_init
 
 Tuned = Literal["lora", "ia3", "prompt-tuning", "p-tuning", "full"]
 TUNED: tuple[Tuned, ...] = get_args(Tuned)
@@ -24,9 +25,14 @@ _MAX_SEED = 2**31 - 1
 _TEXT, _WHOLE, _NUMBER = ("text", (str,)), ("a whole number", (int,)), ("a number or null", (int, float, type(None)))
 _LISTED = {
     "proxy": _TEXT, "capability": _TEXT, "peft": _TEXT, "objective": _TEXT, "penalty": _NUMBER, "radius": _NUMBER,
-    "seeds": _WHOLE,
+    "seeds": _WHOLE, "prompt_init": _TEXT,
 }  # fmt: skip
 _SINGLE = {"steps": _WHOLE, "batch": _WHOLE, "learning_rate": _NUMBER}
+#: Why a method has no initialisation to choose.
+_NOT_CONCERNED = (
+    f"only the virtual tokens of {CONCERNED} start from what one chooses (those of p-tuning come out of an encoder); "
+    f"add {CONCERNED} to the methods, or leave it out"
+)
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,15 @@ class ValidateConfig:
     """What is trained: an adapter, or `full`."""
     objective: tuple[Objective, ...] = ("sft",)
     """Supervised fine-tuning, preference optimisation, or both."""
+    prompt_init: tuple[str, ...] = (VOCABULARY,)
+    """How the virtual tokens of prompt tuning start, which other methods take no notice of: `vocabulary`, embeddings of
+    random tokens; `random`, N(0, 1); `text` and `safety-text`, embeddings of a neutral text's or a safety instruction's
+    tokens; or `text:YOUR TEXT`. Several are tried one by one."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of the fine-tunes: initial values and order of the rows."""
     sweep: Path | None = None
-    """YAML file with the grid: options capability, proxy, peft, objective, penalty, radius, seeds, steps, batch and
-    learning_rate, each a value or a list; a list of such mappings is united. In the place of those options here."""
+    """YAML file with the grid: options capability, proxy, peft, prompt_init, objective, penalty, radius, seeds, steps,
+    batch and learning_rate, each a value or a list; a list of such mappings is united. In the place of those here."""
     steps: int = 60
     """Steps of each fine-tune."""
     batch: int = 8
@@ -115,6 +125,9 @@ class ValidateConfig:
     """Of the Ray cluster; `auto` for the one of this machine."""
     processes: int = 1
     """Processes of each training, started by accelerate: one for each GPU."""
+    report_to: tuple[str, ...] = ()
+    """Where fine-tunes report to while they run: transformers' own names, such as tensorboard or wandb, or `all`.
+    TensorBoard's files are in --out/runs. A run that is finished is not repeated for it."""
     out: Path = Path("runs/validate")
     """Folder of the results: validate.json, figures/ and runs/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
@@ -125,14 +138,15 @@ class ValidateConfig:
         for name in ("out", "data_dir", "sweep"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        for name in ("proxy", "capability", "peft", "objective", "seeds"):
+        for name in ("proxy", "capability", "peft", "objective", "prompt_init", "seeds"):
             values = tuple(dict.fromkeys(getattr(self, name)))
             if not values:
-                raise UserError(f"--{name} needs at least one value")
+                raise UserError(f"--{name.replace('_', '-')} needs at least one value")
             object.__setattr__(self, name, values)
         for name, known in (("peft", TUNED), ("objective", get_args(Objective))):
             if unknown := [value for value in getattr(self, name) if value not in known]:
                 raise UserError(f"--{name} knows {', '.join(known)}; got {unknown[0]}")
+        self._check_prompt_inits()
         for name, seeds in (("seeds", self.seeds), ("seed", (self.seed,))):
             for seed in seeds:
                 if not 0 <= seed <= _MAX_SEED:
@@ -157,6 +171,12 @@ class ValidateConfig:
             raise UserError(f"--confidence must be in [0.5, 1), got {self.confidence}")
         if self.address is not None and self.engine != "ray":
             raise UserError(f"--address {self.address} is that of a Ray cluster; give --engine ray with it")
+        object.__setattr__(self, "report_to", tuple(dict.fromkeys(self.report_to)))
+        if self.report_to and self.engine == "ray":
+            raise UserError(
+                f"--report-to {' '.join(self.report_to)} does not reach a Ray cluster's workers; set "
+                f"TRADEOFFBOUNDS_REPORT_TO={','.join(self.report_to)} there instead"
+            )
         for role in ("proxy", "capability"):
             names = [name_of(given)[0] for given in getattr(self, role)]
             if twice := [name for name in names if names.count(name) > 1]:
@@ -165,6 +185,19 @@ class ValidateConfig:
         teachers = [spec.startswith(TEACHER_PREFIX) for spec in specs]
         if any(teachers) and not all(teachers):
             raise UserError("either every source is a system: source or none is: gaps are exact only where all are")
+
+    def _check_prompt_inits(self) -> None:
+        for each in self.prompt_init:
+            try:
+                check_prompt_init(each)
+            except UserError as error:
+                raise UserError(f"--prompt-init: {error}") from error
+        names = [short_prompt_init(each) for each in self.prompt_init]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"--prompt-init: two texts begin with {twice[0]}; tables could not tell them apart")
+        # Of a sweep's file, its points say which method each is for.
+        if self.sweep is None and CONCERNED not in self.peft and self.prompt_init != (VOCABULARY,):
+            raise UserError(f"--prompt-init {self.prompt_init[0]}: {_NOT_CONCERNED}")
 
     @property
     def named(self) -> dict[str, tuple[str, str]]:
@@ -188,7 +221,8 @@ def sweep_points(path: Path, config: ValidateConfig) -> list[ValidateConfig]:
     """
     left_out: dict[str, Any] = {name: getattr(config, name)[:1] for name in _LISTED} | {"penalty": (), "radius": ()}
     points = []
-    for options in read_sweep(path):
+    listed = read_sweep(path)
+    for options in listed:
         for name, value in options.items():
             if name not in _LISTED | _SINGLE:
                 known = ", ".join((*_LISTED, *_SINGLE))
@@ -202,6 +236,8 @@ def sweep_points(path: Path, config: ValidateConfig) -> list[ValidateConfig]:
             points.append(replace(config, **left_out | chosen))
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+    if any("prompt_init" in options for options in listed) and all(point.peft != (CONCERNED,) for point in points):
+        raise UserError(f"{path}: option 'prompt_init': {_NOT_CONCERNED}")
     return points
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.finetune.ball import Ball
+from tradeoffbounds.finetune.reporting import asked_for, written_into
 from tradeoffbounds.finetune.rows import Text, collate, dpo_rows, sft_rows
 from tradeoffbounds.finetune.training import Training
 from tradeoffbounds.models.fresh_adapter import attach_fresh, peft_config
@@ -54,7 +56,7 @@ def train(start: str, training: Training, lesson: Lesson, work: Path, placement:
         work: folder of the checkpoints; a training found there is resumed, one that was finished is read.
 
     Raises:
-        UserError: no rows, or a loss that is not finite.
+        UserError: no rows, a checkpoint that was tampered with, or a loss that is not finite.
     """
     if not lesson.rows:
         raise UserError("there are no rows to train on")
@@ -64,7 +66,8 @@ def train(start: str, training: Training, lesson: Lesson, work: Path, placement:
 
     folder = work / CHECKPOINTS
     with _quiet():
-        trainer = _trainer(start, training, lesson, folder, placement)
+        with written_into(work):
+            trainer = _trainer(start, training, lesson, folder, placement)
         trainer.remove_callback(PrinterCallback)
         ball = Ball([each for each in trainer.model.parameters() if each.requires_grad], training.radius)
         from tradeoffbounds.finetune.trainers import Watch
@@ -75,7 +78,13 @@ def train(start: str, training: Training, lesson: Lesson, work: Path, placement:
         trainer.callback_handler.callbacks.insert(0, Watch(ball, batches, training.every))
         checkpoint = _last_checkpoint(folder)
         if checkpoint is None or not trainer.read_finished(checkpoint):
-            trainer.train(resume_from_checkpoint=checkpoint)
+            try:
+                trainer.train(resume_from_checkpoint=checkpoint)
+            except UnpicklingError as error:  # transformers reads the optimiser's state by torch, tensors alone
+                raise UserError(
+                    f"{checkpoint}: holds what no training of ours wrote, and nothing of it was run; remove {folder}, "
+                    "and the training starts over"
+                ) from error
     # Accelerate's own forward, where there is one, rounds to the format of the products.
     vars(trainer.model).pop("forward", None)
     history = [
@@ -110,7 +119,8 @@ def _trainer(start: str, training: Training, lesson: Lesson, folder: Path, place
         "greater_is_better": False, "prediction_loss_only": True, "remove_unused_columns": False,
         "logging_nan_inf_filter": False, "restore_callback_states_from_checkpoint": stops,
         "use_cpu": placement.device == "cpu", "bf16": placement.dtype == "bfloat16", "gradient_checkpointing": False,
-        "report_to": [], "disable_tqdm": True, "dataloader_pin_memory": False, "max_grad_norm": 1.0,
+        "report_to": asked_for(), "run_name": folder.parent.name.removeprefix(".work-"), "disable_tqdm": True,
+        "dataloader_pin_memory": False, "max_grad_norm": 1.0,
     }  # fmt: skip
     shared: dict[str, Any] = {
         "penalty": training.penalty, "proxy": sft_rows(lesson.proxy),
@@ -124,11 +134,12 @@ def _trainer(start: str, training: Training, lesson: Lesson, folder: Path, place
                 model, load_model(start, Placement(placement.device, weights)) if adapter is None else None,
                 args=DPOConfig(**arguments, beta=training.beta, max_length=None),
                 train_dataset=dpo_rows(lesson.rows), eval_dataset=dpo_rows(lesson.validation) if stops else None,
-                processing_class=load_tokenizer(start), peft_config=adapter and peft_config(adapter), **shared,
+                processing_class=load_tokenizer(start),
+                peft_config=adapter and peft_config(adapter, spec=start), **shared,
             )  # fmt: skip
     model.requires_grad_(adapter is None)
     return SFTTrainer(
-        model if adapter is None else attach_fresh(model, adapter, training.seed),
+        model if adapter is None else attach_fresh(model, adapter, training.seed, spec=start),
         args=TrainingArguments(**arguments), data_collator=collate,
         train_dataset=sft_rows(lesson.rows), eval_dataset=sft_rows(lesson.validation) if stops else None, **shared,
     )  # fmt: skip

@@ -132,6 +132,9 @@ class SFTTrainer(Constrained, _ResponseLoss):
 class PreferenceTrainer(Constrained, DPOTrainer):
     """DPO against the start of the fine-tune."""
 
+    def _send_telemetry(self) -> None:
+        """Nothing, where TRL would tell a host of its own that a training began."""
+
     def _prepare_dataset(self, dataset: Any, *args: Any) -> Any:
         return dataset  # tokenised already, by the one renderer
 

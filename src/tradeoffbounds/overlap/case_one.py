@@ -79,6 +79,13 @@ class CaseOne:
         """The four brackets at any penalties, without fitting again."""
         return _all_curves(self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed)
 
+    def rows_at(self, penalties: Sequence[float]) -> list[tuple[float, Nested]]:
+        """Every bound and prediction at any penalties, as :attr:`penalties` has them, without fitting again."""
+        return _rows(
+            self.ratios, self.ratios_to_alignment, self.held_out, self.learning, self.likelihoods, self.overlap,
+            penalties, self.confidence, self.seed,
+        )  # fmt: skip
+
 
 def case_one(
     alignment: Domain,
@@ -115,18 +122,32 @@ def case_one(
         overlap["tv_prompts"] = replace(
             exact(0.0, "total variation of prompts"), unit="probability", assumptions=("same-source",)
         )
-    at = _all_curves(ratios, to_alignment, learning, penalties, confidence, seed)
-    certificates = certify(held_out, penalties, confidence=confidence)
-    rows = []
-    for certificate in certificates:
-        gaps = None if likelihoods is None else exact_gaps(likelihoods, certificate.penalty, confidence=confidence)
-        terms = None if to_alignment is None else safety_terms(to_alignment, certificate.penalty, seed=seed)
-        rows.append((certificate.penalty, _at_penalty(certificate, at, ratios, terms, overlap, gaps, confidence)))
+    rows = _rows(ratios, to_alignment, held_out, learning, likelihoods, overlap, penalties, confidence, seed)
     return CaseOne(
         ratios, to_alignment, held_out, learning, likelihoods, overlap, rows,
         _all_curves(ratios, to_alignment, learning, GRID, confidence, seed),
         certify(held_out, GRID, confidence=confidence), confidence, seed,
     )  # fmt: skip
+
+
+def _rows(
+    ratios: LogRatios,
+    to_alignment: ThreeWay | None,
+    held_out: HeldOut,
+    learning: LearningCurve,
+    likelihoods: Likelihoods | None,
+    overlap: dict[str, Bound],
+    penalties: Sequence[float],
+    confidence: float,
+    seed: int,
+) -> list[tuple[float, Nested]]:
+    at = _all_curves(ratios, to_alignment, learning, penalties, confidence, seed)
+    rows = []
+    for certificate in certify(held_out, penalties, confidence=confidence):
+        gaps = None if likelihoods is None else exact_gaps(likelihoods, certificate.penalty, confidence=confidence)
+        terms = None if to_alignment is None else safety_terms(to_alignment, certificate.penalty, seed=seed)
+        rows.append((certificate.penalty, _at_penalty(certificate, at, ratios, terms, overlap, gaps, confidence)))
+    return rows
 
 
 def _all_curves(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tradeoffbounds.bounds.bound import ASSUMPTIONS, Bound
-from tradeoffbounds.bounds.classifier_bound import trivial_capability, trivial_proxy, trivial_total
-from tradeoffbounds.overlap.case_one import CaseOne, Nested
-from tradeoffbounds.overlap.trade_off import Curve
+from tradeoffbounds.report.penalty_grid import GRID, grid_record
+
+if TYPE_CHECKING:  # scikit-learn comes with them, which takes seconds
+    from tradeoffbounds.overlap.case_one import CaseOne, Nested
+    from tradeoffbounds.overlap.trade_off import Curve
 
 _BINS = 40
 
@@ -27,6 +29,7 @@ def case_one_record(result: CaseOne) -> dict[str, Any]:
             "lower": list(result.learning.lower),
             "flat": result.learning.flat,
         },
+        "loss_constraint_grid": grid_record([{"penalty": each, **_nested(row)} for each, row in result.rows_at(GRID)]),
         "curves": _curves(result),
         "classifier_scores": _histogram(result),
         "assumptions": dict(ASSUMPTIONS),
@@ -58,6 +61,8 @@ def _nested(row: Nested) -> dict[str, Any]:
 
 
 def _curves(result: CaseOne) -> dict[str, Any]:
+    from tradeoffbounds.bounds.classifier_bound import trivial_capability, trivial_proxy, trivial_total
+
     def curve(each: Curve) -> dict[str, Any]:
         ends = {"lower": each.lower, "upper": each.upper, "band_low": each.band[0], "band_high": each.band[1]}
         return {name: [float(value) for value in values] for name, values in ends.items()}
