@@ -55,11 +55,11 @@ def keep(name: str, record: dict[str, Any], figures: Sequence[str]) -> None:
         "capability": [_without_path(each) for each in record["config"]["capability"]],
     }
     del record["predictions"]  # each run has what was foretold of it, and this repeats it for every penalty
-    write_json(ROOT / "experiments" / name / "validate.json", _rounded(record))
+    write_json(ROOT / "experiments" / name / "validate.json", rounded(record))
 
 
-def _rounded(record: dict[str, Any]) -> dict[str, Any]:
-    """To eight digits, which is more than any of these numbers is good for."""
+def rounded(record: dict[str, Any]) -> dict[str, Any]:
+    """The record to eight digits, which is more than any of these numbers is good for."""
     rounded: dict[str, Any] = json.loads(json.dumps(record), parse_float=lambda digits: float(f"{float(digits):.8g}"))
     return rounded
 

@@ -8,10 +8,11 @@ import pytest
 from tradeoffbounds.finetune import perform
 from tradeoffbounds.finetune.gaps import row_kls, row_losses
 from tradeoffbounds.finetune.material import Material
-from tradeoffbounds.finetune.perform import align, aligned_folder, fine_tune, job_config, read_run, start_spec
+from tradeoffbounds.finetune.perform import align, aligned_folder, fine_tune, job_config, start_spec
 from tradeoffbounds.finetune.train import CHECKPOINTS, Lesson, train
 from tradeoffbounds.finetune.training import Training
 from tradeoffbounds.models.load import load_model
+from tradeoffbounds.runs import read_json
 from tradeoffbounds.sweeps import Job
 
 from ..tiny_models import tiny_llama
@@ -24,6 +25,10 @@ TAUGHT = Material(
     "alignment", tuple(texts(6, 21)), tuple(texts(3, 22)), tuple(texts(4, 23)),
     author=tuple((17, 3, *row.prefix) for row in texts(4, 23)),
 )  # fmt: skip
+
+
+def read_run(folder):
+    return read_json(folder / "run.json")
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,10 @@ from tradeoffbounds.comparison.compare import Gaps, compared
 from tradeoffbounds.comparison.foretell import Foresight, labels_of
 from tradeoffbounds.comparison.observed import Reference, gap, per_token, preference
 from tradeoffbounds.comparison.signatures import signatures
+from tradeoffbounds.comparison.stored import stored_run, stored_start
 from tradeoffbounds.comparison.summary import summarise
 from tradeoffbounds.finetune.gather import Gathered
-from tradeoffbounds.finetune.perform import read_run, start_spec
+from tradeoffbounds.finetune.perform import start_spec
 from tradeoffbounds.finetune.plan import Plan, Run
 from tradeoffbounds.finetune.training import Training
 from tradeoffbounds.report.record import case_one_rows
@@ -31,7 +32,7 @@ class Results:
 
     def __init__(self, plan: Plan, folders: Mapping[str, Path], gathered: Gathered) -> None:
         self.plan, self.gathered = plan, gathered
-        self.records = {id: read_run(folder) for id, folder in folders.items()}
+        self.records = {id: stored_run(folder) for id, folder in folders.items()}
         self.references = {label: self._reference(label) for label in gathered.addresses}
 
     def record(self, job: Job) -> Record:
@@ -79,7 +80,7 @@ def start_record(results: Results, trained: str, confidence: float) -> Record:
     address = results.gathered.addresses["alignment"]
     measured = gap(results.rows(start), address, results.references["alignment"])
     model = start.config["start"]
-    aligned = None if trained == "none" else read_run(Path(start_spec(model)).parent)
+    aligned = None if trained == "none" else stored_start(Path(start_spec(model)).parent)
     return {
         "model": model,
         "trained": trained,
@@ -93,7 +94,8 @@ def start_record(results: Results, trained: str, confidence: float) -> Record:
 def foretold_parts(foresight: Foresight) -> Record:
     """What was said before the runs, in full."""
     curvature = []
-    for (proxy, capability), methods in foresight.case_two.items():
+    others = ((pair, methods) for (pair, _), methods in foresight.other_prompts.items())
+    for (proxy, capability), methods in (*foresight.case_two.items(), *others):
         from tradeoffbounds.report.case_two_record import case_two_record
 
         curvature.append({"proxy": proxy, "capability": capability, **case_two_record(methods)})
@@ -151,6 +153,8 @@ def _run_record(results: Results, run: Run, foresight: Foresight, confidence: fl
     )  # fmt: skip
     training = Training(**results.record(job)["config"]["training"])
     config = asdict(run) | {"learning_rate": training.rate}
+    if run.prompt_init is None:
+        del config["prompt_init"]
     measured = {"alignment": gaps.safety, "proxy": gaps.proxy, "capability": gaps.capability}
     for role, label in labels_of((run.proxy, run.capability)).items():
         name = _GAPS[role]

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tradeoffbounds.finetune.material import Material
 from tradeoffbounds.finetune.train import CHECKPOINTS, Lesson, train
 from tradeoffbounds.finetune.training import Training
 from tradeoffbounds.models.load import Placement, load_model, load_tokenizer
+from tradeoffbounds.models.peft_folder import load_adapter
 from tradeoffbounds.runs import cache_dir, environment, write_json
 from tradeoffbounds.sweeps import JOB_FILE
 
@@ -149,9 +149,7 @@ def _save_adapter(model: Any, folder: Path) -> None:
 
 def with_adapter(start: str, adapter: Path, device: str) -> Any:
     """The start with a trained adapter, as it is loaded from disk, in float32."""
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(load_model(start, Placement(device, _EXACT)), str(adapter)).eval()
+    return load_adapter(load_model(start, Placement(device, _EXACT)), adapter)
 
 
 def _lesson(config: Mapping[str, Any], training: Training) -> Lesson:
@@ -179,16 +177,10 @@ def _numbers(rows: Any) -> list[float]:
     return [float(each) for each in rows]
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """The record that a finished run left."""
-    record: dict[str, Any] = json.loads((folder / "run.json").read_text("utf-8"))
-    return record
-
-
 def job_config(**fields: Any) -> dict[str, Any]:
     """A configuration for :func:`fine_tune` or :func:`align`, the training as plain fields."""
     training = fields.get("training")
-    return fields | {"training": None if training is None else asdict(training)}
+    return fields | {"training": None if training is None else training.content}
 
 
 if __name__ == "__main__":  # one of the processes that accelerate starts
