@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from tradeoffbounds.models.load import (
     model_names,
     place,
 )
+from tradeoffbounds.page import write_page
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import plain_options
 from tradeoffbounds.runs import atomic_path, content_hash, environment, open_run_folder, write_json
@@ -56,13 +58,14 @@ class Side:
 
 
 def audit(config: AuditConfig, reporter: Reporter | None = None) -> Audit:
-    """Ask, judge, count and compare; writes audit.json, items.json and figures/ into ``config.out``.
+    """Ask, judge, count and compare; writes audit.json, items.json, report.html and figures/ into ``config.out``.
 
     Raises:
         UserError: something in the call cannot work; raised before anything is asked wherever it can be.
     """
     from tradeoffbounds.report.audit_figures import draw_audit_figures
     from tradeoffbounds.report.audit_verdict import audit_verdict
+    from tradeoffbounds.report.lm_eval_results import write_lm_eval_results
 
     say = reporter or Reporter(quiet=True)
     config = with_data_dir(config)
@@ -70,7 +73,7 @@ def audit(config: AuditConfig, reporter: Reporter | None = None) -> Audit:
     check_model(config.model)
     adapter = None if config.adapter is None else _read_adapter(config.adapter, config.model)
     asked = _harm_set(config)
-    items = _items(config)
+    items = bbq_items(config)
     placement = place(config.device, config.dtype)
     judge = None if asked is None else _judge(config, placement)
     say.step("loading the model")
@@ -94,6 +97,9 @@ def audit(config: AuditConfig, reporter: Reporter | None = None) -> Audit:
     if config.keep_texts and asked is not None:
         _write_texts(folder / "texts.jsonl", asked.prompts, sides)
     write_json(folder / "audit.json", record)
+    write_page(record, folder)
+    if config.lm_eval:
+        write_lm_eval_results(record, folder, datetime.now())
     say.done()
     return Audit(record, folder)
 
@@ -117,7 +123,8 @@ def _harm_set(config: AuditConfig) -> HarmSet | None:
     return found if config.harm_samples == 0 else found.sample(config.harm_samples, config.seed)
 
 
-def _items(config: AuditConfig) -> tuple[Item, ...]:
+def bbq_items(config: AuditConfig) -> tuple[Item, ...]:
+    """The items that are asked, none where BBQ is left out."""
     from tradeoffbounds.harm.bbq import load_bbq, sample_items
 
     if config.fairness == NONE:
@@ -144,9 +151,9 @@ def _respondents(config: AuditConfig, adapter: Record | None, placement: Placeme
 
     model, tokenizer = load_model(config.model, placement), load_tokenizer(config.model)
     if config.adapter is not None and adapter is not None:
-        from peft import PeftModel
+        from tradeoffbounds.models.peft_folder import load_adapter
 
-        model = PeftModel.from_pretrained(model, str(config.adapter)).eval()
+        model = load_adapter(model, config.adapter)
     respond = partial(Respondent, model, tokenizer, model_id(config.model))
     return {"base": respond()} | ({} if adapter is None else {"adapter": respond(adapter["sha256"])})
 

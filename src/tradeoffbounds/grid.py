@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ import yaml
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.runs import content_hash
 
+#: More combinations of options than any sweep can do.
+MOST_CONFIGS = 100_000
+#: Beyond these whole numbers some are no floats, and none is an option's.
+_LARGEST = 2**63 - 1
+
 
 def expand(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the values of each option, the last option varying fastest.
@@ -21,13 +27,15 @@ def expand(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     A value that is a list (or any sequence but text) holds the values of its option; any other is the only one.
 
     Raises:
-        UserError: an option has no values, which would leave no combination.
+        UserError: an option has no values, which would leave no combination, or there are more than `MOST_CONFIGS`.
     """
     options: dict[str, Sequence[Any]] = {}
     for name, values in grid.items():
         options[name] = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
         if not len(options[name]):
             raise UserError(f"option {name!r} has an empty list; give it values, or leave it out")
+    if (number := math.prod(map(len, options.values()))) > MOST_CONFIGS:
+        raise UserError(f"the options have {number} combinations; at most {MOST_CONFIGS} can be asked for")
     return [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
 
 
@@ -49,6 +57,10 @@ def read_sweep(path: Path) -> list[dict[str, Any]]:
     except yaml.MarkedYAMLError as error:
         place = f"{path}:{error.problem_mark.line + 1}" if error.problem_mark else str(path)
         raise UserError(f"{place}: not YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: not YAML that can be read: nested too deeply") from error
+    except (LookupError, AttributeError, TypeError) as error:  # what the library makes of `!!int ""` and `!!bool 2`
+        raise UserError(f"{path}: not YAML: a tag (!!) whose value is none of its kind; leave tags out") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, 2026-02-30
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if content is None or content == []:
@@ -68,17 +80,31 @@ def read_sweep(path: Path) -> list[dict[str, Any]]:
 
 def _check(grid: Any, where: str) -> None:
     if not isinstance(grid, dict):
-        raise UserError(f"{where}: expected options, each with a value or a list of values, got {grid!r}")
+        raise UserError(f"{where}: expected options, each with a value or a list of values, got {_show(grid)}")
     for name, values in grid.items():
         if not isinstance(name, str):
-            raise UserError(f"{where}: option {name!r} is not text; write its name in quotes")
+            raise UserError(f"{where}: option {_show(name)} is not text; write its name in quotes")
         for value in values if isinstance(values, list) else [values]:
-            finite = isinstance(value, float) and math.isfinite(value)
-            if not (value is None or finite or isinstance(value, str | int)):
+            if not _is_plain(value):
                 raise UserError(
-                    f"{where}: option {name!r} has {value!r}; expected a finite number, true, false, null, or text "
-                    "(in quotes, where YAML reads it as something else)"
+                    f"{where}: option {name!r} has {_show(value)}; expected a finite number, true, false, null, or "
+                    "text (in quotes, where YAML reads it as something else)"
                 )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)  # half of a character
+    return value is None
+
+
+def _show(value: Any) -> str:
+    """A few words of it: aliases make values of a few lines that are larger than any memory."""
+    return reprlib.repr(value)
 
 
 class _Loader(yaml.SafeLoader):

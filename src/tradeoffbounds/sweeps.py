@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from filelock import FileLock, Timeout
 
 from tradeoffbounds.errors import UserError
-from tradeoffbounds.runs import content_hash, open_run_folder, write_json
+from tradeoffbounds.runs import content_hash, full_disk, open_run_folder, remove_partial, write_json
 
 Engine = Literal["local", "ray"]
 
@@ -100,7 +100,13 @@ def run_jobs(
     unique = {job.id: job for job in jobs}
     for function in dict.fromkeys(job.function for job in unique.values()):
         _resolve(function)  # before anything costly has begun
-    (open_run_folder(folder) / _LOCKS).mkdir(exist_ok=True)
+    open_run_folder(open_run_folder(folder) / _LOCKS)
+    for job in unique.values():
+        for place in (folder / job.id, _work_folder(folder, job)):
+            if place.exists() and not place.is_dir():
+                raise UserError(
+                    f"{place}: a file is where a job's folder is to be; remove it, or choose another folder"
+                )
 
     pending = [job for job in unique.values() if not (folder / job.id).is_dir()]
     progress("jobs", len(unique) - len(pending), len(unique))
@@ -126,7 +132,7 @@ def run_jobs(
 
 def _attempt(job: Job, folder: Path) -> bool:
     """Finish the job, or leave it (False) to the process that holds it. Every engine calls this one."""
-    finished, work = folder / job.id, folder / f".work-{job.id}"
+    finished, work = folder / job.id, _work_folder(folder, job)
     # Held by this process, not by a file: the lock of a process that dies is free.
     lock = FileLock(folder / _LOCKS / f"{job.id}.lock")
     try:
@@ -135,11 +141,21 @@ def _attempt(job: Job, folder: Path) -> bool:
         return False
     with held:
         if not finished.is_dir():  # the process that held the lock before may have finished the job
-            work.mkdir(exist_ok=True)
-            write_json(work / JOB_FILE, {"function": job.function, "config": job.config, "id": job.id})
-            _resolve(job.function)(copy.deepcopy(job.config), work)
+            try:
+                work.mkdir(exist_ok=True)
+                remove_partial(work)  # of a process that was killed
+                write_json(work / JOB_FILE, {"function": job.function, "config": job.config, "id": job.id})
+                _resolve(job.function)(copy.deepcopy(job.config), work)
+            except Exception as error:
+                if isinstance(error, UserError) or (reason := full_disk(error)) is None:
+                    raise
+                raise UserError(f"{reason}: free some space, then call again; what is finished is kept") from error
             work.rename(finished)
     return True
+
+
+def _work_folder(folder: Path, job: Job) -> Path:
+    return folder / f".work-{job.id}"
 
 
 def _resolve(function: str) -> Callable[[Mapping[str, Any], Path], None]:

@@ -21,6 +21,21 @@ def bundle(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(loading, "_BUNDLE", folder)
 
 
+class Stream:
+    """Rows of a data set that is streamed, to be had once no picture in them would be opened."""
+
+    def __init__(self, rows):
+        self.rows, self.decoding = rows, True
+
+    def decode(self, enable):
+        self.decoding = enable
+        return self
+
+    def __iter__(self):
+        assert not self.decoding
+        return iter(self.rows)
+
+
 @pytest.fixture(autouse=True)
 def network(monkeypatch):
     """The hub as the loader sees it: every call is recorded; `rows` or `failure` decides the answer."""
@@ -41,7 +56,7 @@ def network(monkeypatch):
         def load_dataset(self, *args, **options):
             assert options["streaming"] is True and "trust_remote_code" not in options
             self.loaded.append((args, options))
-            return iter(self.rows)
+            return Stream(self.rows)
 
     fake = Network()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
@@ -170,12 +185,12 @@ def test_a_data_set_that_cannot_be_read_is_an_error_and_no_stand_in(network, mon
 
 
 def test_a_connection_lost_while_reading_falls_back(network, monkeypatch):
-    def broken(*_, **__):
+    def broken():
         yield {"instruction": "p", "output": "r"}
         raise ConnectionError("reset by peer")
 
     network.rows = []
-    monkeypatch.setattr(datasets, "load_dataset", broken)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Stream(broken()))
     assert load_source("alpaca", role="proxy").origin == "bundled"
 
 

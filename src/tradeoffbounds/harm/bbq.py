@@ -21,6 +21,7 @@ and boy as M. In the nine files 916 of 31,372 items have no such option and carr
 from __future__ import annotations
 
 import re
+import reprlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -98,9 +99,13 @@ def load_bbq(folder: str | PathLike[str], dimensions: Sequence[str] = DIMENSIONS
             meant = f"; did you mean {near}?" if near else "."
             raise UserError(f"unknown BBQ dimension {name!r}{meant} Known: {', '.join(DIMENSIONS)}")
     folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"BBQ folder {folder}: no such folder; give the one that holds {DIMENSIONS[0]}.jsonl and so on")
-    paths = {name: _path(folder, name) for name in dimensions}  # all of them before the first is read
+    try:
+        if not folder.is_dir():
+            holds = f"give the one that holds {DIMENSIONS[0]}.jsonl and so on"
+            raise UserError(f"BBQ folder {folder}: no such folder; {holds}")
+        paths = {name: _path(folder, name) for name in dimensions}  # all of them before the first is read
+    except OSError as error:
+        raise UserError(f"BBQ folder: {error.strerror or error}; give the one that holds its files") from error
     return tuple(item for name, path in paths.items() for item in _items(path, name))
 
 
@@ -198,7 +203,7 @@ def _items(path: Path, dimension: str) -> Iterator[Item]:
 
 def _item(record: Record, dimension: str) -> Item:
     if (category := _value(record, "category", str)) != dimension:
-        raise _wrong(record, f"category is {category!r} in the file of {dimension}; is the file misnamed?")
+        raise _wrong(record, f"category is {_show(category)} in the file of {dimension}; is the file misnamed?")
     answers = _answers(record)
     unknowns = [k for k, (_, tag) in enumerate(answers) if tag == "unknown"]
     if len(unknowns) != 1:
@@ -257,8 +262,8 @@ def _answers(record: Record) -> list[tuple[str, str]]:
 
 def _index(record: Record) -> int:
     index = record.values.get("question_index")
-    if not re.fullmatch(r"\d+", str(index)):
-        raise _wrong(record, f"question_index is {index!r}; expected a whole number")
+    if isinstance(index, bool) or not isinstance(index, int | str) or not re.fullmatch(r"[0-9]{1,9}", str(index)):
+        raise _wrong(record, f"question_index is {_show(index)}; expected a whole number")
     return int(str(index))
 
 
@@ -267,14 +272,23 @@ def _one_of(record: Record, column: str, allowed: tuple[_T, ...]) -> _T:
     for choice in allowed:
         if value == choice:
             return choice
-    raise _wrong(record, f"{column} is {value!r}; expected {' or '.join(map(str, allowed))}")
+    raise _wrong(record, f"{column} is {_show(value)}; expected {' or '.join(map(str, allowed))}")
 
 
 def _value(record: Record, column: str, kind: type[_T]) -> _T:
     value = record.values.get(column)
     if not isinstance(value, kind) or isinstance(value, bool):  # true is an int too
-        raise _wrong(record, f"{column} is {value!r}; expected {'text' if kind is str else 'a whole number'}")
+        raise _wrong(record, f"{column} is {_show(value)}; expected {'text' if kind is str else 'a whole number'}")
+    if isinstance(value, str):
+        if not value.strip():
+            raise _wrong(record, f"{column} is blank; a model cannot be asked without it")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):  # JSON can spell it, and no tokenizer takes it
+            raise _wrong(record, f"{column} holds half of a surrogate pair; write the character whole")
     return value
+
+
+def _show(value: object) -> str:
+    return reprlib.repr(value)
 
 
 def _wrong(record: Record, what: str) -> UserError:

@@ -95,8 +95,17 @@ def answer_items(
     # By characters, of which there are more than tokens: model calls are cut again, to fit into memory.
     lengths = [len(item.context) + len(item.question) + sum(map(len, item.options)) for item in items]
     with respondent.speaking():
-        found = answered("choices", settings, [item.id for item in items], lengths, ask, warn, on_batch)
+        found = answered("choices", settings, [item.id for item in items], lengths, ask, _sound, warn, on_batch)
     return [Answer(None, None) if scores is None else Answer(best(scores), tuple(scores)) for scores in found]
+
+
+def _sound(scores: Any) -> bool:
+    """Whether it is three finite scores, or None."""
+    if scores is None:
+        return True
+    return isinstance(scores, list) and len(scores) == 3 and all(
+        isinstance(each, float) and math.isfinite(each) for each in scores
+    )  # fmt: skip
 
 
 def best(scores: Sequence[float]) -> int | None:

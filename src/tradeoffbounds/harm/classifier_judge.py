@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tradeoffbounds.errors import UserError, first_line
+from tradeoffbounds.errors import UserError
 from tradeoffbounds.harm.verdicts import Judgement
-from tradeoffbounds.models.load import Placement, load_settings, load_tokenizer
+from tradeoffbounds.models.load import Placement, load_sequence_classifier, load_settings, load_tokenizer
 
 _ARCHITECTURE = "ForSequenceClassification"
 _MULTI_LABEL = "multi_label_classification"
@@ -84,23 +84,13 @@ def load_classifier(spec: str, label: str, placement: Placement) -> ClassifierJu
     Raises:
         UserError: nothing loadable is there, it is no classifier, or it has no such label.
     """
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForSequenceClassification
-
     settings = load_settings(spec)
     if not any(name.endswith(_ARCHITECTURE) for name in settings["architectures"]):
         # transformers would put a head of random weights on it, and judge by that.
         raise UserError(f"{spec}: is a {settings['architectures'][0]}, expected a model ...{_ARCHITECTURE}")
     _number_of(label, settings["id2label"], settings.get("problem_type") != _MULTI_LABEL)
     tokenizer = load_tokenizer(spec)
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            spec, dtype=getattr(torch, placement.dtype), use_safetensors=True
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{spec}: {first_line(error)}; give a folder or a reachable hub id with safetensors") from error
-    return ClassifierJudge(model.to(placement.device).eval(), tokenizer, label, Path(spec).name)
+    return ClassifierJudge(load_sequence_classifier(spec, placement), tokenizer, label, Path(spec).name)
 
 
 def _number_of(label: str, labels: dict[Any, str], exclusive: bool) -> int:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.hidden_states import batches
 from tradeoffbounds.models.response_logits import active_prompt, inner_model
 from tradeoffbounds.models.sampling import greedy_responses
-from tradeoffbounds.runs import atomic_path, cache_dir, content_hash
+from tradeoffbounds.runs import atomic_path, cache_dir, content_hash, writing
 from tradeoffbounds.sources import render, template_sha256
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def complete(
                 yield i, respondent.tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
         lengths = [len(prefix) + max_new_tokens for prefix in prefixes]
-        return answered("completions", settings, [each.id for each in prompts], lengths, ask, warn, on_batch)
+        ids = [each.id for each in prompts]
+        return answered("completions", settings, ids, lengths, ask, lambda text: isinstance(text, str), warn, on_batch)
 
 
 def prompt_ids(
@@ -144,6 +145,7 @@ def answered(
     ids: Sequence[str],
     lengths: Sequence[int],
     ask: Callable[[list[int]], Iterable[tuple[int, Any]]],
+    sound: Callable[[Any], bool],
     warn: Callable[[str], None],
     on_batch: Callable[[int], None] | None,
 ) -> list[Any]:
@@ -156,11 +158,13 @@ def answered(
         settings: all that the answers depend on, JSON-ready.
         lengths: tokens that each of ``ids`` takes, for batches of like ones.
         ask: from indices to their answers, JSON-ready.
+        sound: whether an answer that was read is one that ``ask`` could have given.
     """
     if len(set(ids)) < len(ids):
         raise ValueError("two questions have the same id")
     path = cache_dir() / folder / f"{content_hash(settings)[:32]}.jsonl"
     with AnswerFile.locked(path, settings, warn) as known:
+        known.check(ids, sound)
         for batch in batches(lengths):
             if any(ids[i] not in known for i in batch):
                 for i, answer in ask(batch):
@@ -180,11 +184,13 @@ class AnswerFile:
         Raises:
             UserError: the file is of other settings, or damaged elsewhere than at its end.
         """
+        self._path = path
         header = {"schema": SCHEMA, "settings": dict(settings)}
         if not path.exists():
             with atomic_path(path) as temporary:
                 temporary.write_bytes(_line(header))
-        *lines, rest = path.read_bytes().split(b"\n")
+        with writing(path):
+            *lines, rest = path.read_bytes().split(b"\n")
         records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
         if not records or records[0] != json.loads(_line(header)):
             raise UserError(f"{path}: holds no answers of these settings; remove it, or set another cache folder")
@@ -193,10 +199,11 @@ class AnswerFile:
             os.truncate(path, path.stat().st_size - len(rest))
         self._answers: dict[str, Any] = {}
         for number, record in enumerate(records[1:], start=2):
-            if record.keys() != {"id", "answer"}:
+            if record.keys() != {"id", "answer"} or not isinstance(record["id"], str):
                 raise _damaged(path, number)
             self._answers[record["id"]] = record["answer"]
-        self._file: BinaryIO = path.open("ab")
+        with writing(path):
+            self._file = path.open("ab", buffering=0)
 
     @classmethod
     @contextmanager
@@ -204,13 +211,14 @@ class AnswerFile:
         """The file for this process alone; another one that has it is waited for."""
         from filelock import FileLock, Timeout
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"))
-        try:
-            held = lock.acquire(blocking=False)
-        except Timeout:
-            warn("another process asks the same model the same; waiting for its answers")
-            held = lock.acquire()
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.with_suffix(".lock"))
+            try:
+                held = lock.acquire(blocking=False)
+            except Timeout:
+                warn("another process asks the same model the same; waiting for its answers")
+                held = lock.acquire()
         with held:
             kept = cls(path, settings, warn)
             try:
@@ -225,10 +233,26 @@ class AnswerFile:
         return self._answers[id]
 
     def add(self, id: str, answer: Any) -> None:
-        """Append one answer, JSON-ready; a second one of the same id takes the place of the first."""
-        self._file.write(_line({"id": id, "answer": answer}))
-        self._file.flush()
+        """Append one answer, JSON-ready; a second one of the same id takes the place of the first.
+
+        Raises:
+            UserError: there is no space left. What was written before stays.
+        """
+        line = _line({"id": id, "answer": answer})
+        with writing(self._path):
+            # Not through a buffer, which would be tried again when the file is closed.
+            while line:
+                line = line[self._file.write(line) :]
         self._answers[id] = answer
+
+    def check(self, ids: Iterable[str], sound: Callable[[Any], bool]) -> None:
+        """
+        Raises:
+            UserError: the answer to one of ``ids`` is none.
+        """
+        for id in ids:
+            if id in self and not sound(self[id]):
+                raise UserError(f"{self._path}: the answer to {id} is damaged; remove its line, and it is asked again")
 
     def close(self) -> None:
         self._file.close()
@@ -241,7 +265,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
 def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, number) from error
     if not isinstance(record, dict):
         raise _damaged(path, number)

@@ -43,5 +43,5 @@ def make_judge(spec: str, placement: Placement) -> Judge:
 
 
 def _guard(rest: str) -> tuple[str, int | None]:
-    found = re.fullmatch(r"(.+)@([0-9]+)", rest)
+    found = re.fullmatch(r"(.+)@([0-9]{1,9})", rest)
     return (rest, None) if found is None else (found[1], int(found[2]))

@@ -21,6 +21,7 @@ from tradeoffbounds.harm.verdicts import Judgement
 from tradeoffbounds.models.hidden_states import batches
 from tradeoffbounds.models.load import Placement, load_model, load_tokenizer
 from tradeoffbounds.models.response_logits import pad
+from tradeoffbounds.sources.chat import TEMPLATE_FAULTS
 
 #: What S1, S2, ... stand for, by version. S14 of version 3 is in the prompt of its larger model alone.
 CODES = {
@@ -246,7 +247,7 @@ def _written(tokenizer: Any) -> str:
         messages = [{"role": role, "content": each} for role, each in zip(roles, content, strict=True)]
         try:
             written = str(tokenizer.apply_chat_template(messages, tokenize=False))
-        except (TemplateError, TypeError):  # the latter where text is added to a list
+        except (TemplateError, *TEMPLATE_FAULTS):
             continue
         first, second = (written.find(sentinel) for sentinel in _SENTINELS)
         if 0 <= first < second and all(written.count(sentinel) == 1 for sentinel in _SENTINELS):

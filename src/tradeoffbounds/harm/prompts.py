@@ -17,8 +17,9 @@ from typing import Any
 from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.runs import content_hash
 from tradeoffbounds.sources import hub
-from tradeoffbounds.sources.columns import Record
-from tradeoffbounds.sources.files import SUFFIXES, read_records
+from tradeoffbounds.sources.columns import Record, listed
+from tradeoffbounds.sources.files import SUFFIXES, read_records, stays_inside
+from tradeoffbounds.sources.load import expanded
 from tradeoffbounds.sources.registry import REGISTRY, find
 from tradeoffbounds.sources.source import Origin
 
@@ -144,18 +145,26 @@ def load_harm_set(
     Raises:
         UserError: there is no such set, it cannot be read, or it holds no prompt.
     """
+    name = str(spec)
+    try:
+        return _load(spec, name, data_dir, allow_hub)
+    except OSError as error:  # a name too long for the file system, or a folder that may not be looked into
+        shown = name if len(name) <= 80 else f"{name[:77]}..."
+        raise UserError(f"{shown}: cannot be looked for: {error.strerror or error}; give a name or a path") from error
+
+
+def _load(spec: str | PathLike[str], name: str, data_dir: str | PathLike[str] | None, allow_hub: bool) -> HarmSet:
     folder = None if data_dir is None else Path(data_dir)
     if folder is not None and not folder.is_dir():
         raise UserError(f"data folder {folder}: " + ("not a folder" if folder.exists() else "no such folder"))
-    name = str(spec)
     if find(name) is REGISTRY[HEX_PHI]:
         local = None if folder is None else next((p for each in _FOLDERS if (p := folder / each).is_dir()), None)
         return _hex_phi_from_hub(folder, allow_hub) if local is None else _hex_phi(local)
-    in_folder = () if folder is None else (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+    in_folder = () if folder is None or not stays_inside(name) else (folder / f"{name}{suffix}" for suffix in SUFFIXES)
     found = next((path for path in in_folder if path.is_file()), None)
     if found is not None:
         return _listed(found, name)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         return _hex_phi(path)
     if path.exists() or path.suffix.lower() in SUFFIXES or isinstance(spec, PathLike):
@@ -172,7 +181,7 @@ def _listed(path: Path, name: str) -> HarmSet:
     columns = dict.fromkeys(column for record in records for column in record.values)
     column = next((column for column in PROMPT_COLUMNS if column in columns), None)
     if column is None:
-        raise UserError(f"{path}: no column {PROMPT_COLUMNS[0]!r}; found: {', '.join(columns) or 'none'}")
+        raise UserError(f"{path}: no column {PROMPT_COLUMNS[0]!r}; found: {listed(columns)}")
     sorted_ones = "category" in columns
     return HarmSet.of(
         name, "local", ((_category(record) if sorted_ones else None, _text(record, column)) for record in records)

@@ -56,10 +56,11 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers.utils.quantization_config import GgufConfig
 
     source, file = str(gguf.parent), gguf.name
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file, trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(
-        source, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-    )
+        source, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32,
+        trust_remote_code=False,
+    )  # fmt: skip
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)

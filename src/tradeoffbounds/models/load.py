@@ -11,6 +11,7 @@ from typing import Any
 from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.models.embedded import NAME as EMBEDDED_NAME
 from tradeoffbounds.models.embedded import check_installed, embedded_folder
+from tradeoffbounds.models.safe_folder import check_page, check_place
 
 EMBEDDED = "embedded"
 
@@ -51,6 +52,15 @@ def load_tokenizer(spec: str) -> Any:
     return _from_pretrained(AutoTokenizer, spec)
 
 
+def tokenizer_source(spec: str) -> tuple[str, dict[str, str]]:
+    """The folder or hub id that transformers reads a model's tokenizer from, and the options for it."""
+    if spec == EMBEDDED:
+        return str(embedded_folder()), {}
+    if is_gguf(spec):
+        return str(Path(spec).parent), {"gguf_file": Path(spec).name}
+    return spec, {}
+
+
 def load_settings(spec: str) -> dict[str, Any]:
     """The model's configuration as transformers writes it; no weights are read.
 
@@ -72,17 +82,20 @@ def load_model(spec: str, placement: Placement) -> Any:
     Raises:
         UserError: nothing loadable is at ``spec``.
     """
-    import torch
     from transformers import AutoModelForCausalLM
-    from transformers.utils.quantization_config import GgufConfig
 
-    options: dict[str, Any] = {"dtype": getattr(torch, placement.dtype)}
-    if is_gguf(spec):
-        # Else it would count as quantised, and be refused by everything that trains or saves.
-        options["quantization_config"] = GgufConfig(dequantize=True)
-    else:
-        options["use_safetensors"] = True  # pickled weights are never read
-    return _from_pretrained(AutoModelForCausalLM, spec, **options).to(placement.device).eval()
+    return _weights(AutoModelForCausalLM, spec, placement)
+
+
+def load_sequence_classifier(spec: str, placement: Placement) -> Any:
+    """The sequence classification model in evaluation mode on its device.
+
+    Raises:
+        UserError: nothing loadable is at ``spec``.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    return _weights(AutoModelForSequenceClassification, spec, placement)
 
 
 def is_gguf(spec: str) -> bool:
@@ -119,7 +132,9 @@ def check_model(spec: str) -> None:
     """Fail early and in one line where the model is not there."""
     if spec == EMBEDDED:
         check_installed()
-    elif is_gguf(spec):
+        return
+    _check_place(spec)
+    if is_gguf(spec):
         _check_gguf(spec)
     elif Path(spec).exists() and not (Path(spec) / "config.json").is_file():
         raise UserError(
@@ -138,21 +153,54 @@ def _check_gguf(spec: str) -> None:
         raise UserError(f"--model {spec}: this is no GGUF file, to go by its first bytes; download or convert it again")
 
 
+def _check_place(spec: str) -> None:
+    try:
+        check_place(spec)
+    except UserError as error:
+        shown = spec if spec.isprintable() and len(spec) <= 200 else ascii(spec[:60])
+        raise UserError(f"--model {shown}: {error}") from error
+
+
+def _weights(loader: Any, spec: str, placement: Placement) -> Any:
+    import torch
+    from transformers.utils.quantization_config import GgufConfig
+
+    options: dict[str, Any] = {"dtype": getattr(torch, placement.dtype)}
+    if is_gguf(spec):
+        # Else it would count as quantised, and be refused by everything that trains or saves.
+        options["quantization_config"] = GgufConfig(dequantize=True)
+    else:
+        options["use_safetensors"] = True  # pickled weights are never read
+    model, found = _from_pretrained(loader, spec, **options, output_loading_info=True)
+    if missing := sorted(found["missing_keys"]):  # transformers makes them up, at random
+        raise UserError(
+            f"--model {spec}: has no values for {len(missing)} of its weights ({missing[0]} first); "
+            "download or save it again"
+        )
+    return model.to(placement.device).eval()
+
+
 def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
     from safetensors import SafetensorError
     from transformers.utils import logging
 
+    if spec != EMBEDDED:
+        _check_place(spec)
     logging.disable_progress_bar()  # loading takes a second or two; the door has bars of its own
-    location = str(embedded_folder()) if spec == EMBEDDED else spec
     advice = "give `embedded`, a folder, a .gguf file or a reachable hub id"
     unreadable: tuple[type[Exception], ...] = (OSError, ValueError, SafetensorError)
     if is_gguf(spec):
         _check_gguf(spec)
-        location, options["gguf_file"] = str(Path(spec).parent), Path(spec).name
         advice = "give a whole GGUF file, of an architecture that transformers reads"
         unreadable += (struct.error, LookupError)  # a file cut short
+    location, file = tokenizer_source(spec)
     try:
-        return loader.from_pretrained(location, **options)
+        if not file:
+            check_page(location, weights="use_safetensors" in options)
+        # Said in so many words, since transformers would else ask at the terminal.
+        return loader.from_pretrained(location, trust_remote_code=False, **options, **file)
+    except UserError as error:
+        raise UserError(f"--model {spec}: {error}") from error
     except unreadable as error:
         raise UserError(f"--model {spec}: {first_line(error)}; {advice}") from error
 

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.adapter_config import LINEARS, AdapterConfig, Method
 from tradeoffbounds.models.fresh_adapter import VIRTUAL_TOKENS, peft_config, tensor_shapes
 from tradeoffbounds.models.load import EMBEDDED, model_names
+from tradeoffbounds.models.prompt_init import VOCABULARY
+from tradeoffbounds.refused_files import pickled_weights, why_refused
 from tradeoffbounds.runs import atomic_folder
 
 CONFIG = "adapter_config.json"
@@ -66,12 +69,25 @@ def read_adapter(
     return config, tensors
 
 
+def load_adapter(model: Any, folder: Path) -> Any:
+    """PEFT's own model around ``model`` with the adapter of a folder, in evaluation mode.
+
+    Raises:
+        UserError: there are no safetensors in the folder. PEFT would take pickles then, or ask the hub for them.
+    """
+    from peft import PeftModel
+
+    _check_tensors(folder)
+    return PeftModel.from_pretrained(model, str(folder)).eval()
+
+
 def write_adapter(folder: Path, config: AdapterConfig, tensors: Mapping[str, Any], *, model: str) -> None:
     """Write a folder that PEFT's ``from_pretrained`` and :func:`read_adapter` take.
 
     Args:
         folder: new, or empty.
-        config: P-tuning's encoder is not written: its tensors are the virtual tokens, ``prompt_embeddings``.
+        config: P-tuning's encoder is not written: its tensors are the virtual tokens, ``prompt_embeddings``; nor is
+            how virtual tokens started.
         tensors: by the names of PEFT; written as float32.
         model: the ``--model`` that the adapter was trained on.
 
@@ -85,7 +101,7 @@ def write_adapter(folder: Path, config: AdapterConfig, tensors: Mapping[str, Any
         raise UserError(f"adapter {folder}: something is there already; remove it, or choose another folder")
     if config.virtual_tokens and set(tensors) != {VIRTUAL_TOKENS}:
         raise ValueError(f"{config.method} is written as {VIRTUAL_TOKENS} alone, not as {sorted(tensors)}")
-    record = peft_config(config)
+    record = peft_config(replace(config, prompt_init=VOCABULARY))
     if model == EMBEDDED:
         record.base_model_name_or_path = model_names(model)[0]  # the same on every machine
     else:
@@ -103,12 +119,12 @@ def write_adapter(folder: Path, config: AdapterConfig, tensors: Mapping[str, Any
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise UserError(f"adapter {folder}: no such folder; give one that PEFT saved")
+        raise UserError(f"adapter {folder}: {why_refused(folder.name) or 'no such folder'}; give one that PEFT saved")
+    if not (folder / CONFIG).is_file():  # a pipe or a device would have no end
+        raise UserError(f"adapter {folder}: no {CONFIG} there; give a folder that PEFT saved")
     try:
         record = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"adapter {folder}: no {CONFIG} there; give a folder that PEFT saved") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"adapter {folder}: cannot read {CONFIG}: {error}; save the adapter again") from error
     if not isinstance(record, dict):
         raise UserError(f"adapter {folder}: {CONFIG} holds no JSON object; save the adapter again")
@@ -119,13 +135,7 @@ def _read_tensors(folder: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file  # numpy has no bfloat16
 
-    if not (folder / TENSORS).is_file():
-        if (folder / "adapter_model.bin").is_file():
-            raise UserError(
-                f"adapter {folder}: adapter_model.bin is pickled, and pickles are never read; save the adapter again "
-                "with safe_serialization=True"
-            )
-        raise UserError(f"adapter {folder}: no {TENSORS} there; give a folder that PEFT saved")
+    _check_tensors(folder)
     try:
         loaded = load_file(folder / TENSORS)
     except (OSError, SafetensorError) as error:
@@ -138,6 +148,16 @@ def _read_tensors(folder: Path) -> dict[str, np.ndarray]:
         if not np.isfinite(tensors[name]).all():
             raise UserError(f"adapter {folder}: {name} has NaN or infinite values; the training that made it diverged")
     return tensors
+
+
+def _check_tensors(folder: Path) -> None:
+    if not (folder / TENSORS).is_file():
+        if (pickled := pickled_weights(folder)) is not None:
+            raise UserError(
+                f"adapter {folder}: {pickled} is pickled, and pickles are never read; save the adapter again "
+                "with safe_serialization=True"
+            )
+        raise UserError(f"adapter {folder}: no {TENSORS} there; give a folder that PEFT saved")
 
 
 def _adapter_config(record: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> AdapterConfig:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from tradeoffbounds.errors import UserError
 
 #: The method whose virtual tokens are trained themselves; those of P-tuning come out of an encoder.
-CONCERNED = "prompt-tuning"
+CONCERNED: Final = "prompt-tuning"
 #: Embeddings of random tokens of the vocabulary, and numbers from N(0, 1), which are many times as long.
 VOCABULARY, RANDOM = "vocabulary", "random"
 #: Embeddings of a text's tokens. What is to be said is said in 20 of them: the rest is cut.

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.sources.source import Row
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 # Stands where the user's words go, to learn where that is. Any text that no template alters will do.
 _SENTINEL = "tradeoffbounds-0d6c-user-content"
+
+#: A template is a program of whoever made the tokenizer, run in Jinja's sandbox: it may fail in any way.
+TEMPLATE_FAULTS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 Span = tuple[int, int]
 
@@ -173,9 +178,9 @@ class _Renderer:
             messages.append({"role": "assistant", "content": response})
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=response is None)
-        except TemplateError as error:
+        except (TemplateError, *TEMPLATE_FAULTS) as error:
             hint = "refuses a system prompt, so call without one" if self._system else "cannot be rendered"
-            raise self._unusable(f"{hint} ({error})") from error
+            raise self._unusable(f"{hint} ({first_line(error)})") from error
         return str(text)
 
     def _tokenize(self, text: str) -> tuple[list[int], list[Span]]:

@@ -6,6 +6,7 @@ messages written as `role`/`content` or as `from`/`value`.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +32,11 @@ _PAIRS = (
 )
 
 _CHOSEN, _REJECTED = "chosen", "rejected"
+
+#: Columns that an error lists.
+_MOST_LISTED = 20
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 40
 
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "chatgpt": "assistant"}
 
@@ -74,8 +80,7 @@ def to_rows(records: Sequence[Record], where: str, registered: Registered | None
     columns = _columns(records)
     layout = next((layout for layout in _layouts(registered) if layout.fits(columns)), None)
     if layout is None:
-        found = ", ".join(columns) or "none"
-        raise UserError(f"{where}: no prompt and response columns; found: {found}; accepted: {ACCEPTED}")
+        raise UserError(f"{where}: no prompt and response columns; found: {listed(columns)}; accepted: {ACCEPTED}")
     return [_to_row(record, layout) for record in records]
 
 
@@ -92,7 +97,7 @@ def to_pairs(records: Sequence[Record], where: str, registered: Registered | Non
     layout = next((layout for layout in preferring if layout.fits(columns)), None)
     if layout is None or _REJECTED not in columns:
         raise UserError(
-            f"{where}: no preference pairs; columns found: {', '.join(columns) or 'none'}; expected: prompt, "
+            f"{where}: no preference pairs; columns found: {listed(columns)}; expected: prompt, "
             f"{_CHOSEN}, {_REJECTED}; without rejected responses use --objective sft"
         )
     return [
@@ -184,8 +189,14 @@ def _checked(where: str, column: str, value: object) -> str:
     return value
 
 
+def listed(columns: Iterable[object]) -> str:
+    """The names of columns for an error, on one line and not too many; "none" where there are none."""
+    names = [name if name.isprintable() and len(name) <= 40 else _SHOWN.repr(name) for name in map(str, columns)]
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more or "none"
+
+
 def _kind(value: object) -> str:
     if isinstance(value, Mapping):
-        return "an object with " + (", ".join(map(str, value)) or "no keys")
-    shown = repr(value)
-    return f"{type(value).__name__} {shown if len(shown) <= 40 else shown[:37] + '...'}"
+        return f"an object with {listed(value)}"
+    return f"{type(value).__name__} {_SHOWN.repr(value)}"

@@ -6,8 +6,9 @@ under a deadline, and a hub found out of reach stays so for the rest of the proc
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from tradeoffbounds.sources.columns import Record
 
 REQUEST_SECONDS = 2.0
 PROBE_SECONDS = 3.0  # a name server that never answers is outside the request's own timeout
+STALL_SECONDS = 45.0  # without one more row; `datasets` itself tries again for minutes
 
 
 class HubUnavailable(Exception):
@@ -51,12 +53,17 @@ def stream(
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # the transport's base error
 
     where = f"hub data set {hub}"
-    try:
+
+    def rows() -> Iterator[Any]:
         if file is None:
-            rows = load_dataset(hub, config, split=split, streaming=True)
+            streamed = load_dataset(hub, config, split=split, streaming=True)
         else:
-            rows = load_dataset("json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True)
-        return [Record(f"{where}, row {n}", row) for n, row in enumerate(islice(rows, max_rows), start=1)]
+            streamed = load_dataset("json", data_files=f"hf://datasets/{hub}/{file}", split="train", streaming=True)
+        # Else a column of pictures or sounds would be opened, at whatever path or address its rows name.
+        yield from islice(streamed.decode(False), max_rows)
+
+    try:
+        return [Record(f"{where}, row {n}", row) for n, row in enumerate(_unstalled(rows()), start=1)]
     except (OSError, HTTPError) as error:
         raise HubUnavailable(first_line(error)) from error
     except (DatasetsError, ValueError, RuntimeError) as error:
@@ -84,6 +91,35 @@ def probe(hub: str) -> None:
         # The client's transport errors share no public class across its versions; none is ours to mend.
         _Reach.lost = f"the hub cannot be reached ({first_line(error)})"
         raise HubUnavailable(_Reach.lost) from error
+
+
+def _unstalled(rows: Iterator[Any]) -> Iterator[Any]:
+    """The same rows, read in a thread that is left behind when it brings none for `STALL_SECONDS`.
+
+    Raises:
+        HubUnavailable: it is.
+    """
+    brought: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    def bring() -> None:
+        try:
+            for row in rows:
+                brought.put(("row", row))
+            brought.put(("end", None))
+        except Exception as error:  # noqa: BLE001  # raised below, in the caller's thread
+            brought.put(("error", error))
+
+    threading.Thread(target=bring, daemon=True).start()
+    while True:
+        try:
+            what, value = brought.get(timeout=STALL_SECONDS)
+        except queue.Empty:
+            raise HubUnavailable(f"the hub sent nothing for {STALL_SECONDS:g} s") from None
+        if what == "end":
+            return
+        if what == "error":
+            raise value
+        yield value
 
 
 def _within(seconds: float, call: Callable[[], Any]) -> None:

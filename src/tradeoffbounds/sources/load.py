@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal, get_args
 
-from tradeoffbounds.errors import UserError
+from tradeoffbounds.errors import UserError, first_line
 from tradeoffbounds.sources import hub
 from tradeoffbounds.sources.columns import Record, to_rows
-from tradeoffbounds.sources.files import SUFFIXES, read_records
+from tradeoffbounds.sources.files import SUFFIXES, read_records, stays_inside
 from tradeoffbounds.sources.registry import BUNDLED, BUNDLED_PREFIX, Registered, find, source_names, suggest
 from tradeoffbounds.sources.source import Origin, Source
 
@@ -70,7 +70,7 @@ def load_source(
         rows = to_rows(found.records, found.where, found.registered)
         source = Source.from_rows(found.name, found.origin, rows, stand_in_for=found.stand_in_for)
         check_enough(source, min_rows)
-        return source
+        return limited(source, found, max_rows)
 
 
 @contextmanager
@@ -86,6 +86,12 @@ def errors_naming(role: Role) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{role} source: {error}") from error
+
+
+def limited(source: Source, found: Found, max_rows: int) -> Source:
+    """The source, saying so where the hub may have more rows of it than were read."""
+    more = found.origin == "hub" and len(found.records) >= max_rows
+    return replace(source, limited_to=max_rows) if more else source
 
 
 def check_enough(source: Source, min_rows: int) -> None:
@@ -113,10 +119,25 @@ def find_records(
     Raises:
         UserError: the spec is unknown, belongs to the audit, or cannot be read.
     """
+    name = str(spec)
+    try:
+        return _find(spec, name, data_dir, allow_stand_in, allow_hub, max_rows)
+    except OSError as error:  # a name too long for the file system, or a folder that may not be looked into
+        shown = name if len(name) <= 80 else f"{name[:77]}..."
+        raise UserError(f"{shown}: cannot be looked for: {error.strerror or error}; give a name or a path") from error
+
+
+def _find(
+    spec: str | PathLike[str],
+    name: str,
+    data_dir: str | PathLike[str] | None,
+    allow_stand_in: bool,
+    allow_hub: bool,
+    max_rows: int,
+) -> Found:
     folder = None if data_dir is None else Path(data_dir)
     if folder is not None and not folder.is_dir():
         raise UserError(f"data folder {folder}: " + ("not a folder" if folder.exists() else "no such folder"))
-    name = str(spec)
     if name.startswith(BUNDLED_PREFIX):
         return _from_bundle(name.removeprefix(BUNDLED_PREFIX))
     entry = find(name)
@@ -130,12 +151,24 @@ def find_records(
     local = _in_folder(folder, name)
     if local is not None:
         return _from_file(local, name)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.exists() or path.suffix.lower() in SUFFIXES or isinstance(spec, PathLike):
         return _from_file(path, path.name)
     if _HUB_ID.fullmatch(name):
         return _from_hub_id(name, entry, allow_hub, max_rows)
     raise UserError(_unknown(name))
+
+
+def expanded(name: str) -> Path:
+    """The path, `~` and `~USER` as their home folders.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name}: {first_line(error)}; write the path in full") from error
 
 
 def _from_registered(
@@ -197,7 +230,7 @@ def _from_bundle(name: str, *, stand_in_for: str | None = None) -> Found:
 
 
 def _in_folder(folder: Path | None, name: str) -> Path | None:
-    if folder is None:
+    if folder is None or not stays_inside(name):
         return None
     return next((path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
 

@@ -8,7 +8,7 @@ from os import PathLike
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.sources.columns import to_pairs
-from tradeoffbounds.sources.load import Found, Role, check_enough, errors_naming, find_records
+from tradeoffbounds.sources.load import Found, Role, check_enough, errors_naming, find_records, limited
 from tradeoffbounds.sources.source import Row, Source
 
 
@@ -45,6 +45,7 @@ def load_preferences(
         source = Source.from_rows(found.name, found.origin, (row for row, _ in pairs))
         source = replace(source, dropped={**source.dropped, **dropped})
         check_enough(source, min_rows)
+        source = limited(source, found, max_rows)
     # Backwards, so that of several rejected responses the first is what stays.
     rejected = {(row.prompt, row.response): other for row, other in reversed(pairs)}
     return source, {key: rejected[key] for key in ((row.prompt, row.response) for row in source.rows)}

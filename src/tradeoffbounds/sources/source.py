@@ -27,6 +27,8 @@ class Source:
 
     `sha256` covers the ordered (prompt, response) pairs and nothing else, so the same rows have the
     same hash whatever file or hub they came from. `dropped` counts rows left out by `deduplicate`.
+    `sampled_from` is the number of rows that `sample` drew these from, None where they are all.
+    `limited_to` is set where no more than the first so many rows of the data set were read.
     `stand_in_for` is the data set that was asked for when bundled rows take its place, else None.
     """
 
@@ -36,6 +38,8 @@ class Source:
     sha256: str
     dropped: Mapping[str, int]
     stand_in_for: str | None = None
+    sampled_from: int | None = None
+    limited_to: int | None = None
 
     @classmethod
     def from_rows(cls, name: str, origin: Origin, rows: Iterable[Row], *, stand_in_for: str | None = None) -> Source:
@@ -60,12 +64,12 @@ class Source:
 
         chosen = np.sort(np.random.default_rng(seed).choice(len(self.rows), size=n, replace=False))
         rows = tuple(self.rows[i] for i in chosen)
-        return replace(self, rows=rows, sha256=content_sha256(rows))
+        return replace(self, rows=rows, sha256=content_sha256(rows), sampled_from=self.sampled_from or len(self.rows))
 
     def describe(self) -> dict[str, Any]:
         """The source as results record it: name, origin, row count and hash, JSON-ready.
 
-        `dropped` and `stand_in_for` appear only where they say something.
+        `sampled_from`, `limited_to`, `dropped` and `stand_in_for` appear only where they say something.
         """
         described: dict[str, Any] = {
             "name": self.name,
@@ -73,6 +77,9 @@ class Source:
             "rows": len(self.rows),
             "sha256": self.sha256,
         }
+        for name in ("sampled_from", "limited_to"):
+            if getattr(self, name) is not None:
+                described[name] = getattr(self, name)
         if any(self.dropped.values()):
             described["dropped"] = dict(self.dropped)
         if self.stand_in_for is not None:
@@ -100,7 +107,7 @@ def deduplicate(rows: Iterable[Row]) -> tuple[tuple[Row, ...], dict[str, int]]:
     another response is not a duplicate.
     """
     kept: list[Row] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[bytes] = set()  # hashes: of a large file the texts themselves would be in memory twice
     dropped = {"duplicates": 0, "empty_prompt": 0, "empty_response": 0}
     for row in rows:
         key = (" ".join(row.prompt.split()), " ".join(row.response.split()))
@@ -108,9 +115,9 @@ def deduplicate(rows: Iterable[Row]) -> tuple[tuple[Row, ...], dict[str, int]]:
             dropped["empty_prompt"] += 1
         elif not key[1]:
             dropped["empty_response"] += 1
-        elif key in seen:
+        elif (known := hashlib.sha256(json.dumps(key).encode("ascii")).digest()) in seen:
             dropped["duplicates"] += 1
         else:
-            seen.add(key)
+            seen.add(known)
             kept.append(row)
     return tuple(kept), dropped
