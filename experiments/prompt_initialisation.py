@@ -3,8 +3,8 @@
     python experiments/prompt_initialisation.py --data-dir DATA
 
 Prompt tuning on the embedded model, as in tuned_methods.py, from random tokens of the vocabulary, from N(0, 1), from a
-neutral text and from a safety instruction; unconstrained, with λ = 0.5, and in a ball of radius 0, which is the model
-before any step.
+neutral text and from a safety instruction; unconstrained, and in a ball of radius 0, which is the model before any
+step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tradeoffbounds.report.validate_reading import hull, mean
 from tradeoffbounds.validate_config import ValidateConfig
 
 CONFIG = ValidateConfig(
-    alignment="safety-tuned", proxy=("safety-tuned",), capability=("gsm8k",), penalty=(0.5,), radius=(0.0,),
+    alignment="safety-tuned", proxy=("safety-tuned",), capability=("gsm8k",), penalty=(), radius=(0.0,),
     peft=("prompt-tuning",), prompt_init=PROMPT_INITS, rows=300, validation_rows=24, test_rows=64, steps=50, batch=4,
     start_steps=100, max_tokens=96,
 )  # fmt: skip

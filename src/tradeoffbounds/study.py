@@ -85,7 +85,8 @@ def study_parts(config: StudyConfig, runs: Sequence[TunedRun], audits: Sequence[
     settings = short_settings([run.setting for run in runs])
     outcomes = [outcomes_of(run.record, audit) for run, audit in zip(runs, audits, strict=True)]
     names = [name for name in outcomes[0] if any(each[name] is not None for each in outcomes)]
-    values = {name: [each[name] and each[name]["value"] for each in outcomes] for name in names}
+    values = {name: [None if (quantity := each[name]) is None else float(quantity["value"]) for each in outcomes]
+              for name in names}  # fmt: skip
     effects = factor_effects(settings, values, confidence=config.confidence, seed=config.seed)
     whole = audits[0]["harm"] is not None and audits[0]["fairness"] is not None
     answers = [json.loads((_audit_folder(config, run) / "items.json").read_text("utf-8"))["adapter"] for run in runs]

@@ -121,4 +121,4 @@ def test_alone_there_are_no_changes(printed, harm, fairness):
 
 def test_the_verdict_and_the_files_come_last(printed, harm):
     text = flat(printed(harm))
-    assert "• All is said." in text and text.endswith("Written: out/audit.json and out/figures")
+    assert "• All is said." in text and text.endswith("Written: out/audit.json, out/report.html and out/figures")

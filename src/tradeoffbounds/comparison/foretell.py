@@ -94,7 +94,7 @@ def foresee_balls(
         texts = {role: curved_texts(gathered, label, *rows_read(settings)) for role, label in labels_of(pair).items()}
         information: list[tuple[float, Bound]] = case_one[pair].predicted_totals if pair in case_one else []
         for place, prompt_init in enumerate(inits):
-            peft = settings.peft if place == 0 else (CONCERNED,)
+            peft: tuple[Method, ...] = settings.peft if place == 0 else (CONCERNED,)
             methods = run_methods(
                 texts, information, replace(settings, peft=peft, prompt_init=prompt_init),
                 same_source=_same(gathered, pair), progress=say.step,

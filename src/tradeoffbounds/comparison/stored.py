@@ -10,9 +10,9 @@ from tradeoffbounds.errors import UserError
 from tradeoffbounds.runs import read_json
 
 Record = dict[str, Any]
-_TRAINED: dict[str, type] = {"config": dict, "history": list}
+_TRAINED: dict[str, type] = {"history": list}
 _LARGEST = sys.float_info.max
-_MEASURED: dict[str, type] = {"losses": dict, "kls": dict}
+_MEASURED: dict[str, type] = {"config": dict, "losses": dict, "kls": dict}
 
 
 def stored_run(folder: Path) -> Record:
@@ -22,14 +22,14 @@ def stored_run(folder: Path) -> Record:
         UserError: it is missing or damaged; to remove the folder is to have the run done again.
     """
     record = _stored(folder, _TRAINED | _MEASURED)
-    for part in _MEASURED:
+    for part in ("losses", "kls"):
         if not all(_numbers(rows) for rows in record[part].values()):
             raise _damaged(folder / "run.json", part)
     return record
 
 
 def stored_start(folder: Path) -> Record:
-    """The record of an aligned start, which has ``config`` and ``history`` alone: sweeps measure it themselves.
+    """The record of an aligned start, of which ``history`` is read: sweeps measure it themselves.
 
     Raises:
         UserError: as `stored_run`.

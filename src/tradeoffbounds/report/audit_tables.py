@@ -60,7 +60,7 @@ def print_audit(record: Record, folder: Path) -> None:
             style="dim",
         )
     print_sentences(console, record["verdict"])
-    print_written(console, folder, "audit.json")
+    print_written(console, folder, "audit.json", "report.html")
 
 
 def audit_tables(record: Record) -> list[Table]:

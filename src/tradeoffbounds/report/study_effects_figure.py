@@ -29,6 +29,7 @@ from tradeoffbounds.report.study_reading import (
     level_text,
     levels_text,
     share_text,
+    title,
 )
 
 _COLUMNS = 2
@@ -78,7 +79,7 @@ def _panel(axes: Axes, record: Record, outcome: str) -> None:
         axes.axhline(y + 0.5, color="#E4E4E4", linewidth=0.8)
     axes.axvline(0, color=BLACK, linewidth=0.8)
     named = OUTCOMES[outcome]
-    panel_style(axes, named.label.capitalize(), x=f"{named.unit} ({named.better})", y="")
+    panel_style(axes, title(record, outcome), x=f"{named.unit} ({named.better})", y="")
     axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=TEXT)
     axes.set_ylim(y + 0.5, 0.5)
     axes.grid(visible=False)
@@ -98,7 +99,16 @@ def _finding(record: Record) -> str:
     found = [cell for cell in cells(record) if cell.effect["significant"]]
     runs = len(record["runs"])
     if not found:
-        return f"In {runs} fine-tunes no choice had an effect on any outcome that could be told from chance"
+        tests = [cell for cell in cells(record) if cell.effect["share"] is not None]
+        most = max(tests, key=lambda cell: cell.effect["share"], default=None)
+        text = (
+            f"In {runs} fine-tunes no choice had an effect that could be told from chance over {len(tests)} tests"
+        )
+        if most is None:
+            return text
+        return f"{text}; most is explained of the {OUTCOMES[most.outcome].label}: {share_text(most.effect)} by " + (
+            f"{factor_text(most.factor)} ({levels_text(most)})"
+        )
     first = max(found, key=lambda cell: cell.effect["share"])
     return (
         f"{len(found)} of {len(list(cells(record)))} effects are significant in {runs} fine-tunes (*); clearest: "

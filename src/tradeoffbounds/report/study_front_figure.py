@@ -20,7 +20,7 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
 )
 from tradeoffbounds.report.quantities import shortened
-from tradeoffbounds.report.study_reading import NAME_WIDTH, asked, setting_text
+from tradeoffbounds.report.study_reading import NAME_WIDTH, asked, setting_text, weak_judge
 
 _AXES = {
     "harmfulness": "harmfulness rate (lower is safer)",
@@ -41,7 +41,7 @@ def front_figure(record: Record, front: Record) -> Figure:
     on = sorted((run for run in runs if run["on_front"]), key=lambda run: -run["resamples_on_front"])
     legend = [dot(shortened(name, NAME_WIDTH), colour) for name, colour in styles["method"].items()]
     legend += [dot(name.upper(), marker=marker) for name, marker in styles["objective"].items()]
-    legend.append(dot("beaten by another in all three", markerfacecolor="white"))
+    legend.append(dot("beaten: another is no worse in all three", markerfacecolor="white"))
     legend += [
         dot(f"{place}: {setting_text(record, run['run'])} ({100 * run['resamples_on_front']:.0f}%)", marker="")
         for place, run in enumerate(on, 1)
@@ -51,7 +51,8 @@ def front_figure(record: Record, front: Record) -> Figure:
     for axes, (x, y) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
         for run, setting in zip(runs, settings, strict=True):
             _point(axes, run, setting, styles, (x, y), numbers.get(run["run"]))
-        panel_style(axes, x=_AXES[x], y=_AXES[y])
+        labels = [_AXES[name] + (weak_judge(record) if name == "harmfulness" else "") for name in (x, y)]
+        panel_style(axes, x=labels[0], y=labels[1])
     return figure
 
 

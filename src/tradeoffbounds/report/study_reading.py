@@ -50,6 +50,18 @@ def factors(record: Record) -> list[str]:
     return list(dict.fromkeys(cell.factor for cell in cells(record)))
 
 
+def title(record: Record, outcome: str) -> str:
+    """The name of an outcome as a heading, with what must not be overlooked."""
+    label = OUTCOMES[outcome].label
+    return f"{label[0].upper()}{label[1:]}{weak_judge(record) if outcome == 'harmfulness' else ''}"
+
+
+def weak_judge(record: Record) -> str:
+    """A remark where the judge is weak, else empty."""
+    judge = record["asked"]["harm"] and record["asked"]["harm"]["judge"]
+    return f" (WEAK JUDGE: {shortened(judge['name'], NAME_WIDTH)})" if judge and judge["weak"] else ""
+
+
 def factor_text(name: str) -> str:
     return name.replace("_", " ")
 

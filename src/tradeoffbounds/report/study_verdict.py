@@ -61,17 +61,25 @@ def _outcome(record: Record, outcome: str) -> str:
 
 
 def _powerless(record: Record) -> list[str]:
-    """Factors whose test could not have found anything, whatever they did."""
+    """What no test could have found, whatever the choices did."""
     level = 1 - record["config"]["confidence"]
+    tests = [cell for cell in cells(record) if cell.effect["least_p"] is not None]
     blind: dict[str, Cell] = {}
     for cell in cells(record):
         if cell.effect["least_p"] is None or cell.effect["least_p"] > level:
             blind.setdefault(cell.factor, cell)
-    return [
+    found = [
         f"Of {factor_text(name)} nothing could have been found: it has "
         f"{counted(cell.effect['blocks'], 'complete block')}, too few for a test; more seeds help."
         for name, cell in blind.items()
     ]
+    least = min((cell.effect["least_p"] for cell in tests), default=1.0)
+    if least <= level < least * len(tests):
+        found.append(
+            f"An effect on one outcome alone could not have been found: its p can be {p_text(least)} at best, which is "
+            f"{p_text(min(1.0, least * len(tests)))} among {len(tests)} tests; more seeds help."
+        )
+    return found
 
 
 def _front(record: Record, front: Record) -> str:

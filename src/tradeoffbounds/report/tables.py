@@ -33,7 +33,7 @@ def print_estimate(record: Record, folder: Path) -> None:
         console.print(f"\nAdvice for a safety gap within {record['max_safety_gap']['limit']:g} nats a response")
         for each in record["advice"]:
             console.print(f"• {each['about']}: {each['sentence']}", highlight=False, markup=False)
-    print_written(console, folder, "estimate.json")
+    print_written(console, folder, "estimate.json", "report.html")
 
 
 def sources_table(record: Record) -> Table:
@@ -44,7 +44,10 @@ def sources_table(record: Record) -> Table:
     for role, source in record["sources"].items():
         name = source["name"] + (f" for {source['stand_in_for']}" if source.get("stand_in_for") else "")
         origin = "STAND-IN" if source.get("stand_in_for") else source["origin"]
-        table.add_row(role, name, origin, str(source["rows"]), source["sha256"][:12])
+        if source.get("limited_to"):
+            origin += f", first {source['limited_to']}"
+        rows = str(source["rows"]) + (f" of {source['sampled_from']}" if source.get("sampled_from") else "")
+        table.add_row(role, name, origin, rows, source["sha256"][:12])
     return table
 
 

@@ -9,8 +9,11 @@ from rich.console import Console
 
 
 def wide_console() -> Console:
-    """A console of at least 100 columns: below that the tables fold into columns of one digit."""
-    return Console(width=max(Console().width, 100))
+    """A console of at least 100 columns: below that the tables fold into columns of one digit.
+
+    Text is shown as it is: names of files and sources may hold what rich would read as its markup, ``data[1].csv``.
+    """
+    return Console(width=max(Console().width, 100), markup=False, emoji=False)
 
 
 def print_sentences(console: Console, sentences: Iterable[str]) -> None:
@@ -20,6 +23,7 @@ def print_sentences(console: Console, sentences: Iterable[str]) -> None:
         console.print(f"• {sentence}", highlight=False)
 
 
-def print_written(console: Console, folder: Path, record: str) -> None:
-    """Where the record of this name and the figures are."""
-    console.print(f"\nWritten: {folder / record} and {folder / 'figures'}", highlight=False)
+def print_written(console: Console, folder: Path, *files: str) -> None:
+    """Where the files of these names and the figures are."""
+    listed = ", ".join(str(folder / name) for name in files)
+    console.print(f"\nWritten: {listed} and {folder / 'figures'}", highlight=False)

@@ -46,7 +46,7 @@ def print_validate(record: Record, folder: Path) -> None:
         style="dim",
     )
     print_sentences(console, record["verdict"])
-    print_written(console, folder, "validate.json")
+    print_written(console, folder, "validate.json", "report.html")
 
 
 def validate_tables(record: Record) -> list[Table]:
