@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tradeoffbounds import EstimateConfig, UserError
 from tradeoffbounds.curvature import memory
 from tradeoffbounds.models.adapter_config import preset
 from tradeoffbounds.models.fresh_adapter import fresh_adapter
@@ -24,7 +25,7 @@ METHODS = ("lora", "prompt-tuning")
 @pytest.fixture(scope="module")
 def both(run):
     """Two methods side by side."""
-    return run("--quiet", curvature="quick", peft=METHODS, radius=RADII, max_safety_gap=0.5)
+    return run("--quiet", "--layers", curvature="quick", peft=METHODS, radius=RADII, max_safety_gap=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +158,44 @@ def test_the_figure_is_drawn(both):
     assert (both.out / "figures" / "methods.png").stat().st_size > 10_000
 
 
+def test_layers_share_out_the_drift(both, lora):
+    """To rounding of single precision, at every radius; and so do gradients."""
+    layers, slope = lora["layers"]["layers"], lora["directions"]["descent"]["safety_slope"]["value"]
+    assert [each["layer"] for each in layers] == [0, 1, 2, 3]
+    scale = sum(abs(each["slope"]["value"]) for each in layers)
+    assert sum(each["slope"]["value"] for each in layers) == pytest.approx(slope, abs=1e-4 * scale)
+    assert sum(each["gain"]["value"] for each in layers) == pytest.approx(1.0)
+    for name in ("grad_norm_s", "grad_norm_f"):
+        whole = lora["constants"][name]["value"]
+        assert sum(each[name]["value"] ** 2 for each in layers) == pytest.approx(whole**2, rel=1e-4)
+    for at, shown in zip(lora["radii"], lora["layers"]["radii"], strict=True):
+        values = shown["shares"]["value"]
+        assert shown["radius"] == at["radius"] and shown["drift"] == at["drift"]
+        assert sum(values) == pytest.approx(at["drift"]["value"], abs=1e-3 * sum(map(abs, values)))
+        assert -1 <= shown["agreement"]["value"] <= 1
+    assert all(each["kind"] != "certified" for _, each in quantities(lora["layers"]))
+    assert "Layers of lora (counted from 0): " in " ".join(both.record["verdict"])
+    assert (both.out / "figures" / "layers.png").stat().st_size > 10_000
+
+
+def test_virtual_tokens_have_no_layers_and_say_so(both, prompt, head):
+    assert list(prompt["layers"]) == ["missing"] and "virtual tokens" in prompt["layers"]["missing"]
+    assert "Layers of prompt-tuning: " in " ".join(both.record["verdict"])
+    assert head["layers"] is None  # not asked for
+
+
+def test_layers_without_case_two_are_a_wrong_call():
+    with pytest.raises(UserError, match="--layers looks into Case II, which --curvature off leaves out"):
+        EstimateConfig(layers=True, curvature="off")
+
+
 def test_switched_off_it_leaves_its_place_empty(plain):
     assert plain.record["parameter_constraint"] is None
     assert plain.record["other_methods"] == [] and plain.record["method_comparison"] is None
 
 
 def test_the_same_call_gives_the_same_numbers(run, both):
-    again = run("--quiet", curvature="quick", peft=METHODS, radius=RADII, max_safety_gap=0.5, chunk=4)
+    again = run("--quiet", "--layers", curvature="quick", peft=METHODS, radius=RADII, max_safety_gap=0.5, chunk=4)
     assert again.record["parameter_constraint"] == both.record["parameter_constraint"]
 
 

@@ -11,6 +11,9 @@
 | constants that are proved | `certified` |
 | drift along -g_f, the safest direction that gains | `directions` |
 | what shared parameters cost | `quadratic_model` |
+| which parameters belong to which layer | `blocks` |
+| which layers carry the drift, how far that is the rows' doing | `layers`, `layer_noise` |
+| which layers to freeze | `freezing` |
 | what holds at the start: gradients, offset, noise | `start` |
 | all of it for one adapter method | `case_two` |
 | several methods, from a model's name and three sources | `methods` |

@@ -11,6 +11,7 @@ from tradeoffbounds.bounds.bound import Bound, tightest
 from tradeoffbounds.curvature.adapted import Adapted
 from tradeoffbounds.curvature.certified import head_constants
 from tradeoffbounds.curvature.directions import Direction, along_descent
+from tradeoffbounds.curvature.layers import NO_STEP, LayerDrift, layer_drift, no_layers
 from tradeoffbounds.curvature.products import ChunkedLoss
 from tradeoffbounds.curvature.quadratic_model import QuadraticModel, Sharing, quadratic_model, sharing
 from tradeoffbounds.curvature.spectrum import Spectrum
@@ -32,6 +33,7 @@ class Budget:
         offset_rows: rows on which the adapter's start is compared with the aligned model.
         tokens: longest text.
         avoided: top curvature directions of G_s that the safest direction keeps clear of.
+        layer_lanczos: Lanczos steps for the top curvature of every layer, where layers are asked for.
     """
 
     rows: int
@@ -39,11 +41,14 @@ class Budget:
     tokens: int
     search: Search
     avoided: int
+    layer_lanczos: int = 0
 
 
 BUDGETS: dict[str, Budget] = {
     "quick": Budget(8, 32, 80, Search(restarts=0, ascents=1, lanczos=5, every_radius=False), avoided=2),
-    "full": Budget(64, 256, 256, Search(restarts=2, ascents=4, lanczos=20, every_radius=True), avoided=4),
+    "full": Budget(
+        64, 256, 256, Search(restarts=2, ascents=4, lanczos=20, every_radius=True), avoided=4, layer_lanczos=5
+    ),
 }
 
 
@@ -70,6 +75,7 @@ class CaseTwo:
         gradient_norms: on the rows, and estimated for the source without the rows' sampling noise.
         directions: ``descent`` and ``safest`` (None where there is none).
         sharing: what sharing parameters costs at each λ, without a ball.
+        layers: the drift along ``descent`` by layer, or why there is none; None where it was not asked for.
     """
 
     method: str
@@ -84,6 +90,7 @@ class CaseTwo:
     model: QuadraticModel
     sharing: list[Sharing]
     radii: list[AtRadius]
+    layers: LayerDrift | str | None = None
 
     def largest_radius(self, limit: float) -> dict[str, float]:
         """The largest radius, up to the largest computed, whose estimated bound on the safety gap is <= limit."""
@@ -109,6 +116,7 @@ def case_two(
     same_source: bool,
     confidence: float,
     seed: int,
+    layers: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> CaseTwo:
     """Constants and bounds at every radius.
@@ -117,6 +125,7 @@ def case_two(
         texts: by role (alignment, proxy, capability), in random order; the first ``budget.rows`` carry the curvature.
         information: λ and the least G_f + λ Ĝ_s that Case I predicts.
         same_source: alignment and proxy are the same data.
+        layers: which of them carry the drift is asked for.
 
     Raises:
         UserError: a loss is not finite, or memory does not suffice.
@@ -143,6 +152,14 @@ def case_two(
         safety, capability, theta, (gradients["alignment"], gradients["capability"]),
         spectra["alignment"].top_vectors(budget.avoided),
     )  # fmt: skip
+    found_layers: LayerDrift | str | None = None
+    if layers and adapted.blocks is None:
+        found_layers = no_layers(name)
+    elif layers and adapted.blocks is not None:
+        found_layers = layer_drift(
+            safety, theta, adapted.blocks, (starts["alignment"], starts["capability"]), seed=seed,
+            lanczos=budget.layer_lanczos, progress=lambda step: progress(f"{name}: {step}"),
+        ) or NO_STEP  # fmt: skip
     suprema = {}
     for role, what in (("alignment", "safety"), ("capability", "capability")):
         progress(f"{name}: {what} constants over the ball")
@@ -174,6 +191,7 @@ def case_two(
         model=model,
         sharing=shared(math.inf),
         radii=_nested([_at_radius(radius, known, shared(radius)) for radius in sorted(radii)]),
+        layers=found_layers,
     )
 
 

@@ -14,6 +14,8 @@ from tradeoffbounds.curvature.directions import Direction
 from tradeoffbounds.curvature.methods import Methods
 from tradeoffbounds.curvature.quadratic_model import Sharing
 from tradeoffbounds.curvature.spectrum import Spectrum
+from tradeoffbounds.models.prompt_init import CONCERNED
+from tradeoffbounds.report.layers_record import layers_record
 
 Record = dict[str, Any]
 _CURVE_POINTS = 41
@@ -37,6 +39,9 @@ def _method(result: CaseTwo, methods: Methods) -> Record:
         "peft": result.method,
         "parameters": result.parameters,
         "adapter": None if methods.settings.adapter is None else str(methods.settings.adapter),
+        "prompt_init": None
+        if methods.settings.adapter is not None or result.method != CONCERNED
+        else methods.settings.prompt_init,
         "budget": methods.settings.curvature,
         "rows": result.rows,
         "max_tokens": methods.max_tokens,
@@ -61,6 +66,7 @@ def _method(result: CaseTwo, methods: Methods) -> Record:
             "sharing_cost": _sharing(result.sharing),
         },
         "curves": _curves(result),
+        "layers": layers_record(result, methods.settings.confidence),
     }
 
 

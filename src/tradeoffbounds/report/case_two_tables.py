@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from tradeoffbounds.report.case_two_reading import gains, methods_of, too_far
+from tradeoffbounds.report.layers_tables import layers_tables
 from tradeoffbounds.report.quantities import marked, plain
 
 Record = dict[str, Any]
@@ -18,10 +19,10 @@ _CONSTANTS = ("L_s", "S_s", "L_f_prime")
 
 
 def case_two_tables(record: Record) -> list[Table]:
-    """Two or three tables a method, and one of all where there are several; none where Case II was not asked for."""
+    """A few tables a method, and one of all where there are several; none where Case II was not asked for."""
     tables = []
     for method in methods_of(record):
-        tables += [_radii(method), *_proved(method), _constants(method)]
+        tables += [_radii(method), *_proved(method), _constants(method), *layers_tables(method)]
     if record.get("method_comparison") is not None:
         tables.append(_comparison(record["method_comparison"]))
     return tables

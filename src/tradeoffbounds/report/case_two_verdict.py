@@ -18,6 +18,7 @@ from tradeoffbounds.report.case_two_reading import (
     too_far,
     uncertainty,
 )
+from tradeoffbounds.report.layers_verdict import layers_verdict
 from tradeoffbounds.report.quantities import number, plain
 from tradeoffbounds.report.record import reference
 
@@ -43,6 +44,7 @@ def case_two_verdict(record: Record) -> list[str]:
     sentences = [
         _bound(first), *_infinite(first), _direction(first), _constants(first), _noise(first), *_cut(first, record),
         _sharing(first, reference(record)["penalty"]), *map(_bound, others), *map(_proved, methods),
+        *(sentence for method in methods for sentence in layers_verdict(method)),
     ]  # fmt: skip
     if not any(map(_proved, methods)):
         sentences.append("Every constant of Case II is an estimate, so none of its bounds is a certificate.")

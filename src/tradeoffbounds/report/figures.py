@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from tradeoffbounds.report.bounds_figure import bounds_figure
 from tradeoffbounds.report.case_two_reading import methods_of
 from tradeoffbounds.report.figure_style import Record, save_figures
+from tradeoffbounds.report.layers_figure import layers_figure
+from tradeoffbounds.report.layers_reading import at_reference
 from tradeoffbounds.report.methods_figure import methods_figure
 from tradeoffbounds.report.radius_figure import radius_figure
 from tradeoffbounds.report.scores_figure import scores_figure
@@ -30,6 +32,8 @@ def build_figures(record: Record) -> dict[str, Figure]:
     figures = {name: build(record) for name, build in _FIGURES.items()}
     for which, method in enumerate(methods_of(record)):
         figures[f"radius_{method['peft']}" if which else "radius"] = radius_figure(record, method)
+        if at_reference(method) is not None:
+            figures[f"layers_{method['peft']}" if which else "layers"] = layers_figure(record, method)
     if record.get("method_comparison") is not None:
         figures["methods"] = methods_figure(record)
     return figures
