@@ -15,6 +15,7 @@ from tradeoffbounds.overlap.case_one import CaseOne, case_one
 from tradeoffbounds.overlap.features import Reader
 from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
 from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
+from tradeoffbounds.page import write_page
 from tradeoffbounds.report.advice import advice
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import case_one_record, plain_options
@@ -39,7 +40,7 @@ class Estimate:
 
 
 def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estimate:
-    """Bounds and predictions of both cases; writes estimate.json and figures/ into ``config.out``.
+    """Bounds and predictions of both cases; writes estimate.json, report.html and figures/ into ``config.out``.
 
     Raises:
         UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
@@ -98,6 +99,7 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
 
     draw_figures(record, folder / "figures")
     write_json(folder / "estimate.json", record)
+    write_page(record, folder)
     say.done()
     return Estimate(record, result, methods, folder)
 

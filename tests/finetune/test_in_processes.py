@@ -6,9 +6,9 @@ import pytest
 from safetensors.torch import load_file
 
 from tradeoffbounds.finetune.material import Material
-from tradeoffbounds.finetune.perform import fine_tune, job_config, read_run
+from tradeoffbounds.finetune.perform import fine_tune, job_config
 from tradeoffbounds.finetune.training import Training
-from tradeoffbounds.runs import write_json
+from tradeoffbounds.runs import read_json, write_json
 from tradeoffbounds.sweeps import JOB_FILE, Job
 
 from .lessons import logged, texts
@@ -38,7 +38,7 @@ def tuned(start, tmp_path, monkeypatch):
         work.mkdir()
         write_json(work / JOB_FILE, {"config": job.config})
         fine_tune(job.config, work)
-        return read_run(work), load_file(work / "adapter" / "adapter_model.safetensors")
+        return read_json(work / "run.json"), load_file(work / "adapter" / "adapter_model.safetensors")
 
     return run
 

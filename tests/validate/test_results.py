@@ -119,7 +119,7 @@ def test_nothing_temporary_is_left_behind(request, which, cache):
     result = request.getfixturevalue(which)
     hidden = {path.name for folder in (result.out, cache) for path in folder.rglob(".*")}
     assert hidden == {".locks"}
-    assert {path.name for path in result.out.iterdir()} <= {"figures", "runs", "validate.json"}
+    assert {path.name for path in result.out.iterdir()} <= {"figures", "report.html", "runs", "validate.json"}
 
 
 # A grid on data sets

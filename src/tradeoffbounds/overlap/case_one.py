@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,8 @@ Nested = dict[str, "Bound | Nested"]
 
 #: Penalties of the drawn curves.
 GRID = tuple(float(x) for x in np.logspace(-3, 3, 49))
+#: Penalties of the page's slider: what it shows is what can be asked for again.
+ROUND = (*(float(f"{digit}e{power}") for power in range(-3, 3) for digit in (1, 1.5, 2, 3, 5, 7)), 1000.0)
 KL_FROM_BELOW = "response log-ratios saturate near log n: the true value may be larger, so this bounds nothing"
 GAPS = ("safety_gap", "proxy_gap", "capability_gap", "total")
 
@@ -78,6 +81,11 @@ class CaseOne:
     def curves_at(self, penalties: Sequence[float]) -> dict[str, Curve]:
         """The four brackets at any penalties, without fitting again."""
         return _all_curves(self.ratios, self.ratios_to_alignment, self.learning, penalties, self.confidence, self.seed)
+
+    @cached_property
+    def round_rows(self) -> list[tuple[float, Nested]]:
+        """The rows at :data:`ROUND`, which take seconds."""
+        return self.rows_at(ROUND)
 
     def rows_at(self, penalties: Sequence[float]) -> list[tuple[float, Nested]]:
         """Every bound and prediction at any penalties, as :attr:`penalties` has them, without fitting again."""

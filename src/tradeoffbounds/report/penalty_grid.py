@@ -7,9 +7,6 @@ from typing import Any
 
 Record = dict[str, Any]
 
-_DIGITS = ("1", "1.5", "2", "3", "5", "7")
-#: Penalties of the page's slider: round numbers, so that what the page shows can be asked for again as shown.
-GRID = (*(float(f"{digit}e{power}") for power in range(-3, 3) for digit in _DIGITS), 1000.0)
 #: What the slider moves, by its place in a row of ``loss_constraint``.
 _MOVED = ("theorem1/paper", "theorem1/refined", "theorem2/paper", "theorem2/refined", "classifier_bound")
 _MOVED_PARTS = ("predicted", "exact", "bracket", "certificate")

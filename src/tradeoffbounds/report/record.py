@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tradeoffbounds.bounds.bound import ASSUMPTIONS, Bound
-from tradeoffbounds.report.penalty_grid import GRID, grid_record
+from tradeoffbounds.report.penalty_grid import grid_record
 
 if TYPE_CHECKING:  # scikit-learn comes with them, which takes seconds
     from tradeoffbounds.overlap.case_one import CaseOne, Nested
@@ -29,7 +29,7 @@ def case_one_record(result: CaseOne) -> dict[str, Any]:
             "lower": list(result.learning.lower),
             "flat": result.learning.flat,
         },
-        "loss_constraint_grid": grid_record([{"penalty": each, **_nested(row)} for each, row in result.rows_at(GRID)]),
+        "loss_constraint_grid": grid_record([{"penalty": each, **_nested(row)} for each, row in result.round_rows]),
         "curves": _curves(result),
         "classifier_scores": _histogram(result),
         "assumptions": dict(ASSUMPTIONS),

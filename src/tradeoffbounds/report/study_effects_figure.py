@@ -101,9 +101,7 @@ def _finding(record: Record) -> str:
     if not found:
         tests = [cell for cell in cells(record) if cell.effect["share"] is not None]
         most = max(tests, key=lambda cell: cell.effect["share"], default=None)
-        text = (
-            f"In {runs} fine-tunes no choice had an effect that could be told from chance over {len(tests)} tests"
-        )
+        text = f"In {runs} fine-tunes no choice had an effect that could be told from chance over {len(tests)} tests"
         if most is None:
             return text
         return f"{text}; most is explained of the {OUTCOMES[most.outcome].label}: {share_text(most.effect)} by " + (
