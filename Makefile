@@ -22,7 +22,7 @@ $(error TORCH must be cpu or cuda, got '$(TORCH)')
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup estimate validate test proofs check clean
+.PHONY: help setup estimate validate test chromium proofs check docs clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
@@ -43,6 +43,11 @@ validate: $(MODEL_INSTALLED) ## Fine-tune the embedded model and set the bounds 
 test: $(MODEL_INSTALLED) ## Run the tests
 	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+chromium: ## Install Chromium, without which the tests of report.html are skipped, from Debian when it is missing
+	@command -v chromium >/dev/null || { \
+	    echo "Installing Chromium from Debian's packages."; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	    $$as_root apt-get update -qq && $$as_root apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
 proofs: ## Check the proofs with Coq, installed from Debian when it is missing
 	proofs/check.sh
 
@@ -50,6 +55,9 @@ check: $(INSTALLED) ## Lint, formatting and types
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
+
+docs: $(INSTALLED) ## Build the manual into build/manual
+	$(VENV_PYTHON) -m mkdocs build --strict
 
 clean: ## Remove .venv, caches and built packages (results are kept)
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
