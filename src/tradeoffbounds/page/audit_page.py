@@ -90,7 +90,9 @@ def _fairness(record: Record, notes: Notes) -> Section:
             rows = fairness_rows(record, measure, condition)
             if not rows:
                 continue
-            charts.append(_chart(rows, f"{NAMES[measure].capitalize()}, {context} contexts", record))
+            charts.append(
+                dots_chart(rows, f"{NAMES[measure].capitalize()}, {context} contexts", compared=compared(record))
+            )
             if compared(record):
                 whole = overall(record, measure, condition)
                 tables.append(_changes(rows, whole, "Dimension", "all dimensions", f", {context} contexts", notes))

@@ -108,17 +108,17 @@ def frontier_chart(record: Record, rows: Sequence[Record], same: bool) -> Chart:
         top = max(positive(pairs["upper"][at], known[at]), default=1.0)
         low = min(positive(pairs["lower"][at], pairs["upper"][at]), default=top)
         limits.append((max(low, top * 1e-4) / 2, top * 1.6))
-    low, high = (
+    lower, upper = (
         [[value if value >= limits[at][0] else None for value in values] for at, values in enumerate(pairs[end])]
         for end in ("lower", "upper")
     )
     figure = go.Figure()
     gaps = ("proxy_gap", "capability_gap")
-    for name, ends, dash in (("upper ends (estimated)", high, "solid"), ("lower ends (estimated)", low, "dot")):
+    for name, ends, dash in (("upper ends (estimated)", upper, "solid"), ("lower ends (estimated)", lower, "dot")):
         _line(figure, ends[0], ends[1], name, COLOURS["total"], dash, hover=False)
     if any(value is not None for value in certified[0]):
-        _line(figure, *certified, "certified", BLACK, "solid", mode="markers", every=2, hover=False)
-    _line(figure, *known, "known without data", GREY, "longdash", hover=False)
+        _line(figure, certified[0], certified[1], "certified", BLACK, "solid", mode="markers", every=2, hover=False)
+    _line(figure, known[0], known[1], "known without data", GREY, "longdash", hover=False)
     boxes = [
         [[_point(row["bracket"], gap, end, limits[at][0]) for end in ("lower", "upper")] for at, gap in enumerate(gaps)]
         for row in rows

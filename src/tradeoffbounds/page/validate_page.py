@@ -39,7 +39,8 @@ def validate_page(record: Record, notes: Notes) -> Page:
         repeat_section(record, "validate", ValidateConfig),
         words_section(record),
     ]
-    about = [("Fine-tunes", str(len(runs))), ("Mode", _MODES.get(record["mode"], record["mode"]))]
+    mode = str(record["mode"])
+    about = [("Fine-tunes", str(len(runs))), ("Mode", str(_MODES.get(mode, mode)))]
     for role in ("alignment", "proxy", "capability"):
         names = [
             str(source["name"])
