@@ -8,10 +8,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from tradeoffbounds.page.cells import Cell, Notes
-from tradeoffbounds.page.parts import Card, Chart, Choice, Column, Cursor, Explorer, Folded, Line, Prose, Section, Table
-from tradeoffbounds.page.plots import finite, height, layout, log_axis, plain_figure, positive
+from tradeoffbounds.page.parts import Card, Chart, Choice, Column, Explorer, Folded, Line, Prose, Section, Table
+from tradeoffbounds.page.plots import cursor_line, finite, height, layout, log_axis, plain_figure, positive
 from tradeoffbounds.report.case_two_reading import gains, methods_of, reference_radius
-from tradeoffbounds.report.figure_style import BLACK, COLOURS, GREEN, GREY, PURPLE
+from tradeoffbounds.report.figure_style import BLACK, COLOURS, GREEN, PURPLE
 from tradeoffbounds.report.quantities import number, plain
 
 Record = dict[str, Any]
@@ -99,7 +99,7 @@ def _bounds_chart(method: Record) -> Chart:
     frame: Record = {"xaxis": _radius_axis(radii)}
     low, high = (min(shown) / 1.6, max(shown) * 1.6) if shown else (0.1, 1.0)
     frame["yaxis"] = log_axis(low, high)
-    cursor = _cursor_line(figure, radii, low, high)
+    cursor = cursor_line(figure, radii, low, high)
     figure.update_layout(layout("radius ε", _UNIT, **frame))
     data, plain_layout = plain_figure(figure)
     told = "; ".join(
@@ -131,7 +131,7 @@ def _curve_chart(method: Record, what: str) -> Chart:
             )  # fmt: skip
     margin = 0.06 * (max(shown) - min(shown)) or 1.0
     low, high = min(shown) - margin, max(shown) + margin
-    cursor = _cursor_line(figure, asked, low, high)
+    cursor = cursor_line(figure, asked, low, high)
     figure.update_layout(
         layout(
             "radius ε",
@@ -149,18 +149,6 @@ def _curve_chart(method: Record, what: str) -> Chart:
 def _radius_axis(radii: list[float]) -> Record:
     margin = (max(radii) / min(radii)) ** 0.05 if max(radii) > min(radii) else 3.0
     return log_axis(min(radii) / margin, max(radii) * margin)
-
-
-def _cursor_line(figure: go.Figure, radii: list[float], low: float, high: float) -> Cursor:
-    figure.add_scatter(
-        x=[radii[0]] * 2,
-        y=[low, high],
-        mode="lines",
-        line={"color": GREY, "width": 1.5},
-        showlegend=False,
-        hoverinfo="skip",
-    )
-    return Cursor([len(figure.data) - 1], [[[radius, radius]] for radius in radii], [[[low, high]] for _ in radii])
 
 
 def _said(value: float | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from tradeoffbounds.page.parts import Cursor
 from tradeoffbounds.report.figure_style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, WARNING
 
 Record = dict[str, Any]
@@ -29,6 +30,15 @@ def plain_figure(figure: go.Figure) -> tuple[list[Record], Record]:
     figure.update_layout(template=None)
     found = json.loads(figure.to_json(engine="json"))
     return found["data"], {name: value for name, value in found["layout"].items() if name != "template"}
+
+
+def cursor_line(figure: go.Figure, positions: Sequence[float], low: float, high: float) -> Cursor:
+    """A vertical line that follows the slider, added to the figure at its first position."""
+    figure.add_scatter(
+        x=[positions[0]] * 2, y=[low, high], mode="lines", line={"color": GREY, "width": 1.5}, showlegend=False,
+        hoverinfo="skip",
+    )  # fmt: skip
+    return Cursor([len(figure.data) - 1], [[[at, at]] for at in positions], [[[low, high]] for _ in positions])
 
 
 def layout(x: str, y: str, **more: Any) -> Record:

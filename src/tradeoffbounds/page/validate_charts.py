@@ -10,7 +10,17 @@ import plotly.graph_objects as go
 
 from tradeoffbounds.page.meanings import GAP_NAMES
 from tradeoffbounds.page.parts import Chart, Cursor
-from tradeoffbounds.page.plots import finite, height, layout, literal, log_axis, plain_figure, positive, translucent
+from tradeoffbounds.page.plots import (
+    cursor_line,
+    finite,
+    height,
+    layout,
+    literal,
+    log_axis,
+    plain_figure,
+    positive,
+    translucent,
+)
 from tradeoffbounds.report.figure_style import BLACK, COLOURS, GREY, SKY, WARNING
 from tradeoffbounds.report.quantities import ends, number, plain
 from tradeoffbounds.report.validate_reading import (
@@ -213,15 +223,7 @@ def gap_over_chart(runs: Sequence[Record], gap: str, along: str, symbol: str, na
         marker={"size": 8}, error_y=_errors([run["observed"][gap] for run in runs], translucent(BLACK, 0.5)),
         hovertemplate=f"{symbol} %{{x:.3g}}: observed %{{y:.3g}}<extra></extra>",
     )  # fmt: skip
-    figure.add_scatter(
-        x=[x[0]] * 2,
-        y=[low, high],
-        mode="lines",
-        line={"color": GREY, "width": 1.5},
-        showlegend=False,
-        hoverinfo="skip",
-    )
-    cursor = Cursor([len(figure.data) - 1], [[[value, value]] for value in x], [[[low, high]] for _ in x])
+    cursor = cursor_line(figure, x, low, high)
     across = [value for value in x if value > 0]
     # A radius may be 0, which a logarithmic axis has no place for.
     frame: Record = {"yaxis": log_axis(low, high) if logarithmic else {"range": [low, high], "zeroline": True}}
