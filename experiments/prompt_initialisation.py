@@ -104,5 +104,5 @@ def _ranked(runs: Sequence[Record]) -> str:
 
 
 if __name__ == "__main__":
-    done = experiment("prompt_initialisation", CONFIG, tyro.cli(Options), ("observed",))
+    done = experiment("prompt_initialisation", CONFIG, tyro.cli(Options), ())
     gaps_figure(done).savefig(ROOT / "figures" / "prompt_initialisation_gaps.png", dpi=90)

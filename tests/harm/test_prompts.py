@@ -10,7 +10,7 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Remo
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.harm.prompts import HEX_PHI_CATEGORIES, WITHDRAWN, HarmSet, load_harm_set
-from tradeoffbounds.sources import hub
+from tradeoffbounds.hub_access import HubUnreachable
 
 RELEASED = [number for number in HEX_PHI_CATEGORIES if number != WITHDRAWN]
 
@@ -133,7 +133,7 @@ def network(monkeypatch, tmp_path):
             return str(self.folder / name)
 
     fake = Network()
-    monkeypatch.setattr(hub, "probe", lambda repository: None)
+    monkeypatch.setattr("tradeoffbounds.harm.prompts.probe", lambda repository, kind: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake.download)
     return fake
 
@@ -165,10 +165,10 @@ def test_a_gated_or_lost_hub_is_an_error_and_not_a_set_without_prompts(network, 
 
 
 def test_an_unreachable_hub_is_an_error(monkeypatch, tmp_path):
-    def probe(repository):
-        raise hub.HubUnavailable("no route to host")
+    def probe(repository, kind):
+        raise HubUnreachable("no route to host")
 
-    monkeypatch.setattr(hub, "probe", probe)
+    monkeypatch.setattr("tradeoffbounds.harm.prompts.probe", probe)
     assert f"data folder {tmp_path} has no folder hex-phi; no route to host" in refused(
         "hex-phi", data_dir=tmp_path, allow_hub=True
     )

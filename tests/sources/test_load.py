@@ -7,9 +7,10 @@ import datasets
 import huggingface_hub
 import pytest
 
+from tradeoffbounds import hub_access
 from tradeoffbounds.errors import UserError
-from tradeoffbounds.sources import hub, load_source
 from tradeoffbounds.sources import load as loading
+from tradeoffbounds.sources import load_source
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def network(monkeypatch):
             self.loaded = []
 
         def dataset_info(self, repo, timeout):
-            assert timeout == hub.REQUEST_SECONDS
+            assert timeout == hub_access.REQUEST_SECONDS
             self.asked.append(repo)
             if self.rows is None:
                 raise self.failure
@@ -62,7 +63,7 @@ def network(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets, "load_dataset", fake.load_dataset)
-    monkeypatch.setattr(hub._Reach, "lost", None)
+    monkeypatch.setattr(hub_access._Reach, "lost", None)
     return fake
 
 
@@ -236,9 +237,9 @@ def test_the_hub_may_be_ruled_out(network):
 def test_a_hub_that_never_answers_is_given_up(network, monkeypatch):
     forever = threading.Event()
     monkeypatch.setattr(network, "dataset_info", lambda *_, **__: forever.wait())
-    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.05)
-    with pytest.raises(hub.HubUnavailable, match=r"no answer in 0\.05 s"):
-        hub.probe("owner/name")
+    monkeypatch.setattr(hub_access, "PROBE_SECONDS", 0.05)
+    with pytest.raises(hub_access.HubUnreachable, match=r"no answer in 0\.05 s"):
+        hub_access.probe("owner/name", "dataset")
     forever.set()
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tradeoffbounds.errors import UserError, first_line
+from tradeoffbounds.hub_access import HubUnavailable, probe
 from tradeoffbounds.runs import content_hash
-from tradeoffbounds.sources import hub
 from tradeoffbounds.sources.columns import Record, listed
 from tradeoffbounds.sources.files import SUFFIXES, read_records, stays_inside
 from tradeoffbounds.sources.load import expanded
@@ -228,11 +228,11 @@ def _hex_phi_from_hub(folder: Path | None, allow_hub: bool) -> HarmSet:
     assert repository is not None
     try:
         if not allow_hub:
-            raise hub.HubUnavailable("the hub is not allowed")
-        hub.probe(repository)
+            raise HubUnavailable("the hub is not allowed")
+        probe(repository, "dataset")
         numbers = [n for n in HEX_PHI_CATEGORIES if n != WITHDRAWN]
         files = {n: path for n in numbers if (path := _download(repository, _file_name(n))) is not None}
-    except hub.HubUnavailable as unavailable:
+    except HubUnavailable as unavailable:
         looked = "no data folder was given" if folder is None else f"data folder {folder} has no folder {HEX_PHI}"
         raise UserError(
             f"{HEX_PHI} is not to be had: {looked}; {unavailable}; it is gated: accept its licence at "
@@ -253,10 +253,10 @@ def _download(repository: str, name: str) -> Path | None:
         return Path(hf_hub_download(repository, name, repo_type="dataset"))
     except EntryNotFoundError as error:
         if isinstance(error, LocalEntryNotFoundError):  # the network is gone; whether there is a file is not known
-            raise hub.HubUnavailable(first_line(error)) from error
+            raise HubUnavailable(first_line(error)) from error
         return None
     except OSError as error:
-        raise hub.HubUnavailable(first_line(error)) from error
+        raise HubUnavailable(first_line(error)) from error
 
 
 def _hex_phi_of(files: Mapping[int, Path], origin: Origin) -> HarmSet:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tradeoffbounds.errors import UserError, first_line
+from tradeoffbounds.hub_access import HubUnavailable, HubUnreachable, probe
 from tradeoffbounds.models.embedded import NAME as EMBEDDED_NAME
 from tradeoffbounds.models.embedded import check_installed, embedded_folder
 from tradeoffbounds.models.safe_folder import check_page, check_place
 
 EMBEDDED = "embedded"
+_ADVICE = "give `embedded`, a folder, a .gguf file or a reachable hub id"
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,38 @@ def check_model(spec: str) -> None:
     _check_place(spec)
     if is_gguf(spec):
         _check_gguf(spec)
-    elif Path(spec).exists() and not (Path(spec) / "config.json").is_file():
+    elif not Path(spec).exists():
+        _only_cached(spec)
+    elif not (Path(spec) / "config.json").is_file():
         raise UserError(
             f"--model {spec}: no config.json there; give a folder saved by transformers, a .gguf file, or a hub id"
         )
+
+
+def _only_cached(spec: str) -> bool:
+    """Whether a model of the hub is to be read out of the hub's cache, since nobody answers.
+
+    transformers finds that out by itself, in 40 s a file.
+
+    Raises:
+        UserError: nobody answers, and the cache does not have it.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, by its documentation
+
+    try:
+        validate_repo_id(spec)
+        probe(spec, "model")
+    except HubUnreachable as lost:
+        if isinstance(try_to_load_from_cache(spec, "config.json"), str):
+            return True
+        raise UserError(
+            f"--model {spec}: no such folder, and nothing of that name in the hub's cache; {lost}; {_ADVICE}"
+        ) from lost
+    except (HubUnavailable, HFValidationError):
+        pass  # transformers says it in words of its own, after it looked for a folder too
+    return False
 
 
 def _check_gguf(spec: str) -> None:
@@ -187,16 +217,21 @@ def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
     if spec != EMBEDDED:
         _check_place(spec)
     logging.disable_progress_bar()  # loading takes a second or two; the door has bars of its own
-    advice = "give `embedded`, a folder, a .gguf file or a reachable hub id"
+    advice = _ADVICE
     unreadable: tuple[type[Exception], ...] = (OSError, ValueError, SafetensorError)
     if is_gguf(spec):
         _check_gguf(spec)
         advice = "give a whole GGUF file, of an architecture that transformers reads"
         unreadable += (struct.error, LookupError)  # a file cut short
     location, file = tokenizer_source(spec)
+    weights, cached = "use_safetensors" in options, not Path(location).exists() and _only_cached(spec)
+    if cached:
+        options |= {"local_files_only": True}
+        if weights:
+            options |= {"adapter_kwargs": {"local_files_only": True}}  # which is looked for apart
     try:
         if not file:
-            check_page(location, weights="use_safetensors" in options)
+            check_page(location, cached, weights=weights)
         # Said in so many words, since transformers would else ask at the terminal.
         return loader.from_pretrained(location, trust_remote_code=False, **options, **file)
     except UserError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tradeoffbounds.errors import UserError, first_line
+from tradeoffbounds.hub_access import HubUnavailable
 from tradeoffbounds.sources import hub
 from tradeoffbounds.sources.columns import Record, to_rows
 from tradeoffbounds.sources.files import SUFFIXES, read_records, stays_inside
@@ -185,7 +186,7 @@ def _from_registered(
         return _from_file(local, entry.name, entry)
     try:
         return _from_hub(entry.name, entry, allow_hub, max_rows)
-    except hub.HubUnavailable as unavailable:
+    except HubUnavailable as unavailable:
         if allow_stand_in and entry.stand_in is not None:
             return _from_bundle(entry.stand_in, stand_in_for=entry.name)
         raise UserError(
@@ -197,7 +198,7 @@ def _from_registered(
 def _from_hub_id(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> Found:
     try:
         return _from_hub(name, entry, allow_hub, max_rows)
-    except hub.HubUnavailable as unavailable:
+    except HubUnavailable as unavailable:
         raise UserError(
             f"hub data set {name}: {unavailable}; give a local file instead, or check the id and the network"
         ) from unavailable
@@ -205,11 +206,11 @@ def _from_hub_id(name: str, entry: Registered | None, allow_hub: bool, max_rows:
 
 def _from_hub(name: str, entry: Registered | None, allow_hub: bool, max_rows: int) -> Found:
     if not allow_hub:
-        raise hub.HubUnavailable("the hub is not allowed")
+        raise HubUnavailable("the hub is not allowed")
     if entry is None:
         records = hub.stream(name, max_rows=max_rows)
     elif entry.hub is None:
-        raise hub.HubUnavailable("it is not on the hub")
+        raise HubUnavailable("it is not on the hub")
     else:
         records = hub.stream(
             entry.hub, config=entry.hub_config, file=entry.hub_file, split=entry.split, max_rows=max_rows
