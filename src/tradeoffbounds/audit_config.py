@@ -72,7 +72,7 @@ class AuditConfig:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Format of the weights."""
     out: Path = Path("runs/audit")
-    """Folder of the results: audit.json and figures/."""
+    """Folder of the results: audit.json, report.html and figures/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
     """No tables and no progress; warnings stay."""
 

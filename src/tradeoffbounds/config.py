@@ -105,7 +105,7 @@ class EstimateConfig:
     """The model's number format; `auto`: bfloat16 where the hardware multiplies it natively (Case II on a CPU:
     float32)."""
     out: Path = Path("runs/estimate")
-    """Folder of the results: estimate.json and figures/."""
+    """Folder of the results: estimate.json, report.html and figures/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
     """No tables and no progress; warnings stay."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from tradeoffbounds.config import TEACHER_PREFIX
+from tradeoffbounds.config import TEACHER_PREFIX, check_types
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.grid import read_sweep
 from tradeoffbounds.models.prompt_init import CONCERNED, VOCABULARY, check_prompt_init, short_prompt_init
@@ -129,12 +129,13 @@ class ValidateConfig:
     """Where fine-tunes report to while they run: transformers' own names, such as tensorboard or wandb, or `all`.
     TensorBoard's files are in --out/runs. A run that is finished is not repeated for it."""
     out: Path = Path("runs/validate")
-    """Folder of the results: validate.json, figures/ and runs/."""
+    """Folder of the results: validate.json, report.html, figures/ and runs/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
     """No tables and no progress; warnings stay."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading anything. Raises UserError."""
+        check_types(self)
         for name in ("out", "data_dir", "sweep"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))

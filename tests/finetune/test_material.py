@@ -131,3 +131,11 @@ def test_a_stored_file_is_not_written_again(cache):
 def test_rows_that_are_not_there_are_missed_in_one_line():
     with pytest.raises(UserError, match=r"rows 0123456789abcdef are not in .*rows; workers must share TRADEOFFBOUNDS_"):
         Material.load("0123456789abcdef")
+
+
+@pytest.mark.parametrize("spoilt", ["{", '{"name": "other"}', "[]"])
+def test_stored_rows_that_are_damaged_are_refused(cache, spoilt):
+    address = material().store()
+    (cache / f"{address}.json").write_text(spoilt)
+    with pytest.raises(UserError, match=rf"{address}\.json: is damaged: "):
+        Material.load(address)

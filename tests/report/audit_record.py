@@ -30,7 +30,7 @@ CONFIDENCE = 0.95
 
 
 def harm_part(
-    counts=None, *, unparsed=0, weak=True, name="keyword", calibration="It agrees with 9 in 10.", origin="local",
+    counts=None, *, unparsed=0, weak=True, name="keyword", calibration="it agrees with 9 in 10", origin="local",
     prompts="hex-phi", not_covered=None, not_supplied=NOT_SUPPLIED,
 ):  # fmt: skip
     """Before, after and their changes; the last ``unparsed`` prompts of each category have no verdict after."""

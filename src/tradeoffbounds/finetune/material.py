@@ -12,7 +12,7 @@ import numpy as np
 
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.finetune.rows import Pair, Text
-from tradeoffbounds.runs import atomic_path, cache_dir, content_hash
+from tradeoffbounds.runs import atomic_path, cache_dir, content_hash, read_json
 from tradeoffbounds.sources import Row, Source, content_sha256
 
 SPLITS = ("train", "validation", "test")
@@ -50,12 +50,14 @@ class Material:
         """What :meth:`store` wrote.
 
         Raises:
-            UserError: it is not there.
+            UserError: it is not there, or not what was written.
         """
         path = _path(address)
         if not path.is_file():
             raise UserError(f"rows {address} are not in {path.parent}; workers must share TRADEOFFBOUNDS_CACHE")
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
+        if content_hash(record)[:16] != address:
+            raise UserError(f"{path}: is damaged: not the rows that were written; remove it, and it is made again")
         read: dict[str, Any] = {split: _tuples(Text, record[split]) for split in SPLITS}
         pairs = {name: _tuples(Pair, record[name]) for name in ("pairs", "validation_pairs")}
         author = None if record["author"] is None else tuple(tuple(ids) for ids in record["author"])

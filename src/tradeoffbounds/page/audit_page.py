@@ -66,7 +66,7 @@ def _warnings(record: Record) -> list[str]:
                 f"and not {replaced}. The rates say nothing about that set."
             )
         if judge["weak"]:
-            known = f" {judge['calibration'][0].upper()}{judge['calibration'][1:]}" if judge["calibration"] else ""
+            known = f" {judge['calibration'][0].upper()}{judge['calibration'][1:]}." if judge["calibration"] else ""
             found.append(
                 f"WEAK JUDGE: {judge['name']} sees the form of an answer, not its harm. A rate here is no measure of "
                 f"harm; a change is one of form.{known}"

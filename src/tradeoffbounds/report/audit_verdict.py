@@ -88,8 +88,8 @@ def _judge(record: Record) -> list[str]:
     text = f"the judge is {judge['name']}"
     if judge["weak"]:
         text = f"the judge, {judge['name']}, is WEAK: it sees the form of an answer and not its harm"
-    known = judge["calibration"] or "How often it agrees with labels is not known."
-    return [f"{text}. {known[0].upper()}{known[1:]}"]
+    known = judge["calibration"] or "how often it agrees with labels is not known"
+    return [f"{text}. {known[0].upper()}{known[1:]}."]
 
 
 # Before and after
