@@ -16,6 +16,8 @@ Record = dict[str, Any]
 
 #: What is drawn of the predictions: second order on the rows that are measured, so that no sampling is in the way.
 SHOWN = "second order, same rows"
+#: What `estimate --layers` says before any step, of training rows.
+FORECAST = "forecast, second order"
 _KINDS = {
     "only": ("this layer's adapter alone", PURPLE, "o"),
     "removed": ("what leaving this layer out takes away", ORANGE, "s"),
@@ -38,11 +40,12 @@ def _finding(record: Record) -> str:
     said = []
     for at in record["scales"]:
         predicted = plain(at["whole"]["predicted"]["same rows"], 2)
-        ranks = [at["rank_correlation"][kind][SHOWN] for kind in _KINDS]
-        alone, left_out = ("n/a" if each is None else with_interval(each) for each in ranks)
+        ranks = [at["rank_correlation"]["removed"][name] for name in (SHOWN, FORECAST)]
+        along, before = ("n/a" if each is None else with_interval(each) for each in ranks)
         said.append(
             f"at {at['scale']:g} of the step the gap moved by {with_interval(at['whole']['observed'])} {UNIT}, "
-            f"predicted {predicted}; layers correlate with it in rank by {alone} alone and {left_out} left out"
+            f"predicted {predicted}; what leaving a layer out takes away has rank correlation {along} with the "
+            f"prediction along the step and {before} with the forecast before it"
         )
     tuned = record["fine_tune"]
     return f"{tuned['method']}, {tuned['steps']} steps, {record['rows']} held-out safety rows: {'; '.join(said)}"
@@ -73,6 +76,7 @@ def _against(axes: Axes, at: Record, kind: str) -> None:
     # The points fill the panel: where the prediction is many times too large, the line leaves it.
     axes.set_xlim(*_around(predicted))
     axes.set_ylim(*_around(np.array([low, high])))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     rank = at["rank_correlation"][kind][SHOWN]
     title = f"{'Alone' if kind == 'only' else 'Left out'}: "
     title += "no order" if rank is None else f"rank correlation {with_interval(rank)}"
