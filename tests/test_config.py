@@ -44,6 +44,7 @@ TEACHERS = {"alignment": "system:a", "proxy": "system:b", "capability": "system:
         ({"adapter": "nowhere"}, "--adapter nowhere: no adapter_config.json there; give a folder saved by PEFT"),
         ({"seed": -1}, "--seed must be between 0 and 2147483647, got -1"),
         ({"seed": 2**31}, "--seed must be between 0 and 2147483647, got 2147483648"),
+        ({"out": "a\udfffb"}, r"--out: 'a\udfffb' is not a path that a file can have"),
     ],
 )
 def test_a_value_out_of_range_is_refused_and_named(options, message):

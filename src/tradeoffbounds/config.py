@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import types
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -225,12 +226,20 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, tuple | list) and all(_fits(each, kind) for each in value)
     if kind in (str, Path):
         text = isinstance(value, str) or (kind is Path and isinstance(value, Path))
-        # A path may hold bytes that are not UTF-8; text is read by tokenizers.
-        return text and "\0" not in str(value) and (kind is Path or _is_unicode(value))
+        # A path may hold bytes that are not UTF-8, if a folder can; text is read by tokenizers.
+        return text and "\0" not in str(value) and (_is_file_name(value) if kind is Path else _is_unicode(value))
     if kind in (int, float):
         whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
         return whole or (kind is float and isinstance(value, float))
     return isinstance(value, kind)
+
+
+def _is_file_name(path: Any) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_unicode(text: str) -> bool:
@@ -245,5 +254,8 @@ def _named(kind: Any) -> str:
         return f"one of {', '.join(parts)}"
     if origin is tuple:
         return f"a tuple, each of it {_named(parts[0])}"
-    words = {str: "text (UTF-8, without NUL)", Path: "a path", int: "a whole number below 2**63", float: "a number"}
+    words = {
+        str: "text (UTF-8, without NUL)", Path: "a path that a file can have", int: "a whole number below 2**63",
+        float: "a number",
+    }  # fmt: skip
     return words.get(kind, "None" if kind is types.NoneType else "true or false")
