@@ -11,20 +11,16 @@ from tradeoffbounds.config import TEACHER_PREFIX, EstimateConfig
 from tradeoffbounds.door import make_callable, run_command, with_data_dir
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import check_model, place
-from tradeoffbounds.overlap.case_one import CaseOne, case_one
-from tradeoffbounds.overlap.features import Reader
-from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
-from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
 from tradeoffbounds.page import write_page
-from tradeoffbounds.report.advice import advice
 from tradeoffbounds.report.progress import Reporter
-from tradeoffbounds.report.record import case_one_record, plain_options
-from tradeoffbounds.report.verdict import penalty_for_gap, verdict
 from tradeoffbounds.runs import environment, open_run_folder, write_json
 from tradeoffbounds.sources import Source, load_source
 
 if TYPE_CHECKING:
     from tradeoffbounds.curvature.methods import Methods, Settings
+    from tradeoffbounds.overlap.case_one import CaseOne
+    from tradeoffbounds.overlap.features import Reader
+    from tradeoffbounds.overlap.likelihood_ratios import Likelihoods
 
 SCHEMA = "tradeoffbounds/estimate/1"
 
@@ -45,6 +41,14 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     Raises:
         UserError: something in the call cannot work; raised before any weight is loaded wherever it can be.
     """
+    # Imported where they compute, here and below, so that `--help` and a wrong call answer at once.
+    from tradeoffbounds.overlap.case_one import case_one
+    from tradeoffbounds.overlap.features import Reader
+    from tradeoffbounds.report.advice import advice
+    from tradeoffbounds.report.figures import draw_figures
+    from tradeoffbounds.report.record import case_one_record, plain_options
+    from tradeoffbounds.report.verdict import penalty_for_gap, verdict
+
     say = reporter or Reporter(quiet=True)
     config = with_data_dir(config)
     folder = open_run_folder(config.out)
@@ -95,8 +99,6 @@ def estimate(config: EstimateConfig, reporter: Reporter | None = None) -> Estima
     record["verdict"] = verdict(record)
     record["advice"] = advice(record) if config.advise else None
     say.step("drawing figures")
-    from tradeoffbounds.report.figures import draw_figures
-
     draw_figures(record, folder / "figures")
     write_json(folder / "estimate.json", record)
     write_page(record, folder)
@@ -109,6 +111,8 @@ def _load_sources(config: EstimateConfig) -> dict[str, Source]:
 
 
 def _load(config: EstimateConfig, spec: str, role: str) -> Source:
+    from tradeoffbounds.overlap.learning_curve import MIN_PROMPTS
+
     source = load_source(spec, role=role, data_dir=config.data_dir, allow_stand_in=config.stand_in)  # type: ignore[arg-type]
     source = source.sample(config.samples, config.seed)
     distinct = len({row.prompt for row in source.rows})
@@ -147,7 +151,6 @@ def _pilot(
     }
 
 
-# JAX is imported where it computes, so that `--help` and a wrong call answer at once.
 def _check_case_two(config: EstimateConfig) -> None:
     from tradeoffbounds.curvature.methods import check
 

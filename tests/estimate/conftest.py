@@ -127,7 +127,7 @@ def from_python(tiny_folder, data, tmp_path_factory):
 def fitted(from_python, monkeypatch):
     """Whatever is asked, the classifiers' answer of `plain`, and no figures: for tests of what lies around them."""
     monkeypatch.setattr(figures, "draw_figures", lambda record, folder: None)
-    monkeypatch.setattr("tradeoffbounds.estimate.case_one", lambda *_, **__: from_python.result.case_one)
+    monkeypatch.setattr("tradeoffbounds.overlap.case_one.case_one", lambda *_, **__: from_python.result.case_one)
 
 
 @pytest.fixture

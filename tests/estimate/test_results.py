@@ -309,7 +309,7 @@ def likelihoods(call, monkeypatch, from_python):
             seen.append(likelihoods)
             return from_python.result.case_one
 
-        monkeypatch.setattr("tradeoffbounds.estimate.case_one", capture)
+        monkeypatch.setattr("tradeoffbounds.overlap.case_one.case_one", capture)
         roles = zip(("alignment", "proxy", "capability"), system_prompts, strict=True)
         record = call(
             "--quiet", teacher_prompts="safety", teacher_tokens=3, views="fast",

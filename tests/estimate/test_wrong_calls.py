@@ -32,8 +32,8 @@ def no_weights(monkeypatch):
     def refuse(*_):
         raise AssertionError("weights were loaded")
 
-    monkeypatch.setattr("tradeoffbounds.models.load.load_model", refuse)
-    monkeypatch.setattr("tradeoffbounds.overlap.features.load_model", refuse)
+    for user in ("overlap.features", "models.import_model"):
+        monkeypatch.setattr(f"tradeoffbounds.{user}.load_model", refuse)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def interrupt(*_, **__):
 @pytest.mark.parametrize(
     "where",
     [
-        "tradeoffbounds.estimate.case_one",
+        "tradeoffbounds.overlap.case_one.case_one",
         "tradeoffbounds.models.hidden_states.pooled_states",
         "tradeoffbounds.report.figures.draw_figures",
         "tradeoffbounds.runs.json.dumps",
@@ -212,8 +212,10 @@ def test_help_exits_with_0_and_mentions_every_option():
     assert "--no-stand-in" in shown.stdout and "Examples:" in shown.stdout
 
 
-def test_a_wrong_call_of_the_module_is_one_line_and_exit_code_2(tmp_path):
-    call = python("-m", "tradeoffbounds.estimate", "--proxy", "alpacca", "--model", "x/y", "--out", str(tmp_path))
+def test_a_wrong_call_of_the_module_is_one_line_and_exit_code_2(tmp_path, tiny_folder):
+    call = python(
+        "-m", "tradeoffbounds.estimate", "--proxy", "alpacca", "--model", str(tiny_folder), "--out", str(tmp_path)
+    )
     assert call.returncode == 2 and call.stdout == ""
     assert re.fullmatch(r"error: .*did you mean.*\n", call.stderr)
     assert len(call.stderr) > 200  # longer than any terminal is wide, and still one line
