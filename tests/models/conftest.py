@@ -29,3 +29,14 @@ def adapter(tmp_path: Path) -> Path:
     """A LoRA adapter as PEFT saves it."""
     save(tmp_path / "adapter", preset("lora", 32))
     return tmp_path / "adapter"
+
+
+@pytest.fixture
+def on_hub(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny model as the hub's cache keeps `owner/name`; the folder of its files."""
+    page, commit = tmp_path / "hub" / "models--owner--name", "0" * 40
+    shutil.copytree(copy, page / "snapshots" / commit)
+    (page / "refs").mkdir()
+    (page / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return page / "snapshots" / commit

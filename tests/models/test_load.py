@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from tradeoffbounds import hub_access
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models import load
 from tradeoffbounds.models.adapter_config import preset
@@ -42,12 +41,6 @@ def cuda(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
 
     return pretend
-
-
-@pytest.fixture
-def copy(tiny_folder, tmp_path):
-    """A model folder that a test may spoil."""
-    return shutil.copytree(tiny_folder, tmp_path / "model")
 
 
 @pytest.fixture(scope="module")
@@ -168,44 +161,6 @@ def test_what_is_nowhere_is_one_line_that_says_what_to_give(spec):
     for call in (load_tokenizer, lambda spec: load_model(spec, ON_CPU)):
         with pytest.raises(UserError, match=f"^--model {spec}: .*; give `embedded`, a folder, a .gguf file or a r"):
             call(spec)
-
-
-@pytest.fixture
-def dead_hub(monkeypatch, offline):
-    """Nobody answers; whoever looks for a host fails the test."""
-
-    class Dead:
-        def model_info(self, repository, timeout):
-            raise ConnectionError("no route to host")
-
-    monkeypatch.setattr("huggingface_hub.HfApi", Dead)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)  # the client's own, once a process
-    monkeypatch.setattr(hub_access._Reach, "lost", None)
-    asked = []
-    monkeypatch.setattr("socket.getaddrinfo", lambda *address, **_: asked.append(address))
-    yield
-    assert not asked
-
-
-@pytest.mark.usefixtures("dead_hub")
-def test_a_dead_hub_is_told_before_anything_else_is_done():
-    for call in (check_model, load_tokenizer, lambda spec: load_model(spec, ON_CPU)):
-        with pytest.raises(UserError, match=r"^--model owner/name: no such folder, .* \(no route to host\); give `emb"):
-            call("owner/name")
-
-
-@pytest.mark.usefixtures("dead_hub")
-def test_what_the_hubs_cache_has_is_read_while_the_hub_is_dead(copy, tmp_path, monkeypatch, tiny_model):
-    page = tmp_path / "hub" / "models--owner--name"
-    commit = "0" * 40
-    shutil.copytree(copy, page / "snapshots" / commit)
-    (page / "refs").mkdir()
-    (page / "refs" / "main").write_text(commit)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    check_model("owner/name")
-    assert load_tokenizer("owner/name").chat_template
-    assert torch.equal(load_model("owner/name", ON_CPU).lm_head.weight, tiny_model.lm_head.weight)
 
 
 @pytest.mark.parametrize("spoil", ["garbage", "half", "gone"])

@@ -1,7 +1,6 @@
 """Models, adapters and checkpoints of people who mean harm: nothing of theirs is run, and one line says why."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -109,22 +108,14 @@ def test_a_configuration_may_not_name_other_weights(copy, tiny_model, name):
     assert f"config.json names {name!r} as its weights; expected a .safetensors file" in refused(loaded, copy)
 
 
-def test_a_model_of_the_hub_without_safetensors_is_refused(copy, marker, monkeypatch, tmp_path):
+def test_a_model_of_the_hub_without_safetensors_is_refused(on_hub, marker):
     """As the hub's own cache keeps it: what was looked for in vain is kept as well."""
-    from huggingface_hub import constants
-
-    commit = "0" * 40
-    page = tmp_path / "hub" / "models--owner--name"
-    (page / "snapshots").mkdir(parents=True)
-    (copy / "model.safetensors").unlink()
-    shutil.copytree(copy, page / "snapshots" / commit)
-    (page / "snapshots" / commit / "pytorch_model.bin").write_bytes(marker.trap)
-    (page / "refs").mkdir()
-    (page / "refs" / "main").write_text(commit)
-    (page / ".no_exist" / commit).mkdir(parents=True)
+    (on_hub / "model.safetensors").unlink()
+    (on_hub / "pytorch_model.bin").write_bytes(marker.trap)
+    lacking = on_hub.parents[1] / ".no_exist" / on_hub.name
+    lacking.mkdir(parents=True)
     for name in ("model.safetensors", "model.safetensors.index.json", "adapter_config.json"):
-        (page / ".no_exist" / commit / name).touch()
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        (lacking / name).touch()
     assert load_settings("owner/name")["model_type"] == "llama"
     said = refused(load_model, "owner/name", ON_CPU)
     assert said.startswith("--model owner/name: no model.safetensors there; pytorch_model.bin may hold a p")
