@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tradeoffbounds.door import make_callable, run_command, with_data_dir
 from tradeoffbounds.errors import UserError
 from tradeoffbounds.models.load import place
+from tradeoffbounds.page import write_page
 from tradeoffbounds.report.progress import Reporter
 from tradeoffbounds.report.record import plain_options
 from tradeoffbounds.runs import environment, open_run_folder, write_json
@@ -34,7 +35,7 @@ class Study:
 
 
 def study(config: StudyConfig, reporter: Reporter | None = None) -> Study:
-    """Audit every fine-tune, compare them; writes study.json, figures/ and an audit a run into ``config.out``.
+    """Audit every fine-tune, compare them; ``config.out`` gets study.json, report.html, figures/ and an audit a run.
 
     Raises:
         UserError: something in the call cannot work; raised before anything is asked wherever it can be.
@@ -70,6 +71,7 @@ def study(config: StudyConfig, reporter: Reporter | None = None) -> Study:
     say.step("drawing figures")
     draw_study_figures(record, audits, folder / "figures")
     write_json(folder / "study.json", record)
+    write_page(record, folder)
     say.done()
     return Study(record, audits, folder)
 

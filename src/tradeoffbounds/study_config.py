@@ -35,7 +35,7 @@ class StudyConfig(AuditConfig):
     sweep: tuple[Path, ...] = (Path("runs/validate"),)
     """Folders that `validate` has written."""
     out: Path = Path("runs/study")
-    """Folder of the results: study.json, figures/ and audits/."""
+    """Folder of the results: study.json, report.html, figures/ and audits/."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
     """No tables and no progress; warnings stay."""
 

@@ -13,7 +13,13 @@ from tradeoffbounds.page import render_page
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 COMMITTED = sorted(
     str(path.relative_to(EXPERIMENTS))
-    for pattern in ("*/validate.json", "*/audit.json", "*/estimate.json", "methods_compared/case_two.json")
+    for pattern in (
+        "*/validate.json",
+        "*/audit.json",
+        "*/estimate.json",
+        "*/study.json",
+        "methods_compared/case_two.json",
+    )
     for path in EXPERIMENTS.glob(pattern)
 )
 _VOID = {"meta", "link", "input", "br", "hr"}

@@ -1,4 +1,4 @@
-"""report.html: one file that shows a record of `estimate`, `validate` or `audit` to people, without any request."""
+"""report.html: one file that shows a record of a door to people, without any request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Record = dict[str, Any]
 
 FILE = "report.html"
 #: Schema of a record -> the door that wrote it.
-DOORS = {f"tradeoffbounds/{door}/1": door for door in ("estimate", "validate", "audit")}
+DOORS = {f"tradeoffbounds/{door}/1": door for door in ("estimate", "validate", "audit", "study")}
 
 
 def write_page(record: Record, folder: Path) -> Path:
     """Write ``report.html`` into the folder and return its path; an interrupted one leaves no file.
 
     Raises:
-        UserError: the record is none of the three doors'.
+        UserError: the record is no door's.
     """
     return write_page_to(record, folder / FILE)
 
@@ -36,18 +36,20 @@ def render_page(record: Record) -> str:
     """The whole page as text; the same for the same record.
 
     Raises:
-        UserError: the record is none of the three doors'.
+        UserError: the record is no door's.
     """
     # Imported here: plotly and the pages' parts are of no use to someone who only imports the name.
     from tradeoffbounds.page.audit_page import audit_page
     from tradeoffbounds.page.cells import Notes
     from tradeoffbounds.page.estimate_page import estimate_page
     from tradeoffbounds.page.render import render
+    from tradeoffbounds.page.study_page import study_page
     from tradeoffbounds.page.validate_page import validate_page
 
     schema = record.get("schema")
     if schema not in DOORS:
         raise UserError(f"no page for schema {schema!r}; expected a record with one of {', '.join(DOORS)}")
-    build = {"estimate": estimate_page, "validate": validate_page, "audit": audit_page}[DOORS[schema]]
+    pages = {"estimate": estimate_page, "validate": validate_page, "audit": audit_page, "study": study_page}
+    build = pages[DOORS[schema]]
     notes = Notes()
     return render(build(record, notes), notes)

@@ -18,7 +18,7 @@ from tradeoffbounds.report.progress import Reporter
 
 @dataclass(frozen=True)
 class PageConfig:
-    """Make report.html from a record of estimate, validate or audit.
+    """Make report.html from the record of a door.
 
     Examples:
         python -m tradeoffbounds.page runs/estimate/estimate.json
@@ -26,7 +26,7 @@ class PageConfig:
     """
 
     record: Annotated[Path, tyro.conf.Positional]
-    """The record: estimate.json, validate.json or audit.json."""
+    """The record: estimate.json, validate.json, audit.json or study.json."""
     out: Path | None = None
     """The page; default: report.html beside the record."""
     quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
@@ -45,10 +45,10 @@ def make_page(config: PageConfig, reporter: Reporter) -> Path:
         raise UserError(f"cannot read {config.record}: {error.strerror or error}; give an estimate.json") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is no JSONDecodeError
         raise UserError(
-            f"{config.record} is not JSON ({error}); give an estimate.json, validate.json or audit.json"
+            f"{config.record} is not JSON ({error}); give an estimate.json, validate.json, audit.json or study.json"
         ) from error
     if not isinstance(record, dict):
-        raise UserError(f"{config.record} is no record; give an estimate.json, validate.json or audit.json")
+        raise UserError(f"{config.record} is no record; give an estimate.json, validate.json, audit.json or study.json")
     path = config.out or config.record.with_name(FILE)
     try:
         return write_page_to(record, path)

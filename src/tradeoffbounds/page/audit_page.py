@@ -8,7 +8,7 @@ from typing import Any
 from tradeoffbounds.audit_config import AuditConfig
 from tradeoffbounds.page.audit_charts import dots_chart
 from tradeoffbounds.page.cells import Cell, Notes
-from tradeoffbounds.page.common import data_section, repeat_section, words_section
+from tradeoffbounds.page.common import data_section, harm_warnings, repeat_section, words_section
 from tradeoffbounds.page.meanings import MEANINGS
 from tradeoffbounds.page.parts import Chart, Column, Folded, Page, Prose, Section, Table
 from tradeoffbounds.page.parts import Row as Charts
@@ -25,7 +25,6 @@ from tradeoffbounds.report.audit_reading import (
     harm_rows,
     overall,
     p_text,
-    replaced_set,
     sources,
     subject,
 )
@@ -53,25 +52,9 @@ def audit_page(record: Record, notes: Notes) -> Page:
         asked["harm"]["sha256"] = record["harm"]["set"].get("sha256", "not recorded")
     sections += [data_section(asked, notes), repeat_section(record, "audit", AuditConfig), words_section(record)]
     title = "Harm and fairness, before and after" if compared(record) else "Harm and fairness"
-    return Page(title, f"An audit of {subject(record)}.", about, _warnings(record), record["verdict"], sections)
-
-
-def _warnings(record: Record) -> list[str]:
-    found = []
-    if record["harm"] is not None:
-        judge, replaced = record["harm"]["judge"], replaced_set(record)
-        if replaced:
-            found.append(
-                f"STAND-IN DATA: the harmful prompts are {record['harm']['set']['name']}, written for this project, "
-                f"and not {replaced}. The rates say nothing about that set."
-            )
-        if judge["weak"]:
-            known = f" {judge['calibration'][0].upper()}{judge['calibration'][1:]}." if judge["calibration"] else ""
-            found.append(
-                f"WEAK JUDGE: {judge['name']} sees the form of an answer, not its harm. A rate here is no measure of "
-                f"harm; a change is one of form.{known}"
-            )
-    return found
+    return Page(
+        title, f"An audit of {subject(record)}.", about, harm_warnings(record["harm"]), record["verdict"], sections
+    )
 
 
 def _harm(record: Record, notes: Notes) -> Section:

@@ -8,6 +8,7 @@ from tradeoffbounds.page.cells import Cell, Notes
 from tradeoffbounds.page.command import command
 from tradeoffbounds.page.meanings import CITATIONS, KINDS, TERMS
 from tradeoffbounds.page.parts import Column, Facts, Folded, Prose, Section, Table
+from tradeoffbounds.report.audit_reading import replaced_set
 
 Record = dict[str, Any]
 
@@ -25,6 +26,25 @@ def stand_in_warnings(sources: Record) -> list[str]:
         f"STAND-IN DATA: {'; '.join(replaced)}. These rows were written for this project. The numbers show how the "
         "tool works and say nothing about the data sets that they stand in for."
     ]
+
+
+def harm_warnings(harm: Record | None) -> list[str]:
+    """What must not be missed of the prompts and the judge of harm; ``harm`` has its ``set`` and ``judge``."""
+    if harm is None:
+        return []
+    found, judge = [], harm["judge"]
+    if replaced := replaced_set({"harm": harm}):
+        found.append(
+            f"STAND-IN DATA: the harmful prompts are {harm['set']['name']}, written for this project, and not "
+            f"{replaced}. The rates say nothing about that set."
+        )
+    if judge["weak"]:
+        known = f" {judge['calibration'][0].upper()}{judge['calibration'][1:]}." if judge["calibration"] else ""
+        found.append(
+            f"WEAK JUDGE: {judge['name']} sees the form of an answer, not its harm. A rate here is no measure of "
+            f"harm; a change is one of form.{known}"
+        )
+    return found
 
 
 def data_section(sources: Record, notes: Notes, references: Record | None = None) -> Section:

@@ -96,6 +96,7 @@ MEANINGS = {
     "slack": "δ + κ: by how much the trained policy's total exceeds the best trade-off's, and its parts.",
     "spearman": "Rank correlation of predicted and observed numbers over the runs: 1 is the same order, 0 none.",
     "preference": "log(aligned / trained) on responses to safety prompts.",
+    "outcome": "What the fine-tune did against its start, by the same prompts, items or rows before and after.",
     "rate": "Harmfulness rate: the share of judged answers that the judge calls harmful. Lower is safer.",
     "accuracy": "BBQ accuracy: the share of right answers; in ambiguous contexts “unknown” is right. Higher is better.",
     "bias": "BBQ bias score: above 0 with the stereotype, below 0 against it. Nearer 0 is better.",

@@ -37,7 +37,7 @@ def print_study(record: Record, folder: Path) -> None:
         style="dim",
     )
     print_sentences(console, record["verdict"])
-    print_written(console, folder, "study.json")
+    print_written(console, folder, "study.json", "report.html")
 
 
 def _effects(record: Record) -> Table:
