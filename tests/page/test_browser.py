@@ -13,9 +13,9 @@ from .conftest import PATIENCE
 from .pages import committed
 
 pytestmark = pytest.mark.browser
-ESTIMATE, AUDIT, VALIDATE, CASE_TWO = (
+ESTIMATE, AUDIT, VALIDATE, CASE_TWO, STUDY = (
     "two_system_prompts/estimate.json", "audited_fine_tune/audit.json", "teacher_mode/validate.json",
-    "methods_compared/case_two.json",
+    "methods_compared/case_two.json", "audited_study/study.json",
 )  # fmt: skip
 _GAPS = {"Safety gap": "safety_gap", "Proxy gap": "proxy_gap", "Capability gap": "capability_gap", "Total": "total"}
 _LINES = {
@@ -144,7 +144,7 @@ def test_notes_come_on_hover_focus_and_tap_and_go_on_escape(show):
     assert box["x"] >= 0 and box["x"] + box["width"] <= 375
 
 
-@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE])
+@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE, STUDY])
 def test_no_serious_fault_of_accessibility_and_no_sideways_scrolling(name, show):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core").Axe()
     page = show(committed(name)[1])

@@ -20,8 +20,9 @@ from ..report.records import bound
 from .pages import COMMITTED, EXPERIMENTS, committed, read
 
 EVIL = "</script><script>alert(1)</script>"
-ESTIMATE, AUDIT, VALIDATE = (
+ESTIMATE, AUDIT, VALIDATE, STUDY = (
     "two_system_prompts/estimate.json", "audited_fine_tune/audit.json", "ball_sizes/validate.json",
+    "audited_study/study.json",
 )  # fmt: skip
 _NO_WORDS = re.compile(r"\b(NaN|nan|undefined|null|inf|Infinity)\b|[:=(]\s*None\b")
 
@@ -41,7 +42,7 @@ def test_committed_records_have_a_page(name):
     assert html.count("plotly.js v") == 1
 
 
-@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE])
+@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE, STUDY])
 def test_nothing_is_fetched(name):
     _, html, page = committed(name)
     fetched = [
@@ -60,13 +61,13 @@ def test_nothing_is_fetched(name):
     assert rules["script-src"].split() == [f"'sha256-{each}'" for each in hashes] and len(hashes) == 2
 
 
-@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE])
+@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE, STUDY])
 def test_the_page_is_the_same_again(name):
     record, html, _ = committed(name)
     assert render_page(copy.deepcopy(record)) == html
 
 
-@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE])
+@pytest.mark.parametrize("name", [ESTIMATE, AUDIT, VALIDATE, STUDY])
 def test_headings_are_in_order_and_landmarks_are_there(name):
     page = committed(name)[2]
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
@@ -114,8 +115,27 @@ def test_stand_ins_are_announced(name):
     assert ("div", {"class": "warning", "role": "alert"}) not in committed(name)[2].tags
 
 
-def test_weak_judges_are_announced():
-    assert any(text.startswith("WEAK JUDGE: keyword") for text in committed(AUDIT)[2].text)
+@pytest.mark.parametrize("name", [AUDIT, STUDY])
+def test_weak_judges_are_announced(name):
+    assert any(text.startswith("WEAK JUDGE: keyword") for text in committed(name)[2].text)
+
+
+def test_a_study_shows_every_fine_tune_and_every_choice():
+    record, _, page = committed(STUDY)
+    charts = json.loads(page.data)["charts"]
+    outcomes = list(record["factors"])
+    for outcome, chart in zip(outcomes, charts, strict=False):
+        drawn = [x for trace in chart["data"] if trace["mode"] == "markers" for x in trace["x"]]
+        factors = record["factors"][outcome].values()
+        means = [level["mean"] for effect in factors for level in effect["levels"].values()]
+        measured = [run["outcomes"][outcome]["value"] for run in record["runs"]]
+        assert sorted(drawn) == pytest.approx(sorted([*means, *measured * len(factors)]))
+    for chart in charts[len(outcomes) :]:
+        drawn = [(x, y) for trace in chart["data"] for x, y in zip(trace["x"], trace["y"], strict=True)]
+        assert len(drawn) == len(record["fronts"][0]["runs"])
+    front = record["fronts"][0]["runs"]
+    shown = "".join(page.text)
+    assert all(f"{100 * run['resamples_on_front']:.0f}%" in shown for run in front)
 
 
 def test_bundled_harmful_prompts_are_announced():

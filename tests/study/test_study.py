@@ -10,6 +10,7 @@ import pytest
 
 from tradeoffbounds import UserError, audit
 from tradeoffbounds.harm import generation
+from tradeoffbounds.page import render_page
 from tradeoffbounds.report.study_figures import build_study_figures
 from tradeoffbounds.study import main, study
 from tradeoffbounds.study_config import StudyConfig
@@ -29,6 +30,7 @@ def test_every_adapter_is_audited_and_what_kept_none_is_counted(done):
     assert list(record["factors"]["harmfulness"]) == ["method", "seed", "constraint"]
     assert all(row["method"]["blocks"] == 4 for row in record["factors"].values())
     assert {"effects.png", "front.png", "shift.png"} <= {path.name for path in (done.folder / "figures").iterdir()}
+    assert (done.folder / "report.html").read_text("utf-8") == render_page(record)
 
 
 def test_outcomes_are_those_of_the_audit_and_of_the_sweep(done, sweep):
@@ -103,7 +105,7 @@ def test_the_command(done, options, sweep, data, tmp_path, capsys):
                  "--max-new-tokens", "6", "--device", "cpu", "--dtype", "float32"]  # fmt: skip
     assert main([str(each) for each in arguments]) == 0
     said = capsys.readouterr().out
-    assert "What each choice did" in said and "harmfulness" in said and "study.json" in said
+    assert "What each choice did" in said and "harmfulness" in said and "study.json" in said and "report.html" in said
 
 
 def test_wrong_calls(options, sweep, tmp_path, capsys):
