@@ -102,7 +102,7 @@ def replace_what_is_slow(patch: pytest.MonkeyPatch) -> None:
 
     real = foretell.case_one
     patch.setattr(foretell, "case_one", case_one)
-    patch.setattr(estimate, "case_one", case_one)
+    patch.setattr("tradeoffbounds.overlap.case_one.case_one", case_one)
     patch.setattr(estimate, "_case_two", lambda *_: None)
     patch.setattr(pilot, "STEPS", 2)
     for home, drawing in (

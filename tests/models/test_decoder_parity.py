@@ -17,6 +17,7 @@ from tradeoffbounds.models.decoder_config import DecoderConfig
 from tradeoffbounds.models.decoder_weights import adapter_from_peft
 from tradeoffbounds.models.weights import model_settings, read_weights
 
+from . import quick
 from .torch_oracle import (
     ADAPTERS,
     MODELS,
@@ -34,8 +35,6 @@ from .torch_oracle import (
 #: Two rows a chunk, so that the last of three is half empty; padded for a longer text of another source.
 SHAPE = common_shape([TEXTS, [text(26, 2, 15)]], chunk=2)
 CPU = jax.devices("cpu")[:1]
-#: Compiles in a third of the time.
-QUICK = {"xla_cpu_use_fusion_emitters": False}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,7 +76,7 @@ def value_gradient_and_product(loss, theta, vector):
         )
         return value, gradient, product
 
-    return jax.jit(everything, compiler_options=QUICK)(theta, vector, loss.frozen, loss.chunks)
+    return jax.jit(everything, compiler_options=quick.OPTIONS)(theta, vector, loss.frozen, loss.chunks)
 
 
 def theta(name, method, tensors):
@@ -103,7 +102,7 @@ def assert_near(ours, theirs, tolerance):
 
 def assert_same_logits(decoder, weights, model, name):
     tokens = chunked(TEXTS, SHAPE).tokens.reshape(-1, SHAPE.length)
-    ours = np.asarray(jax.jit(decoder.apply, compiler_options=QUICK)(weights, tokens))
+    ours = np.asarray(jax.jit(decoder.apply, compiler_options=quick.OPTIONS)(weights, tokens))
     for row, each in zip(ours, TEXTS, strict=False):
         with torch.inference_mode():
             theirs = logits(model, each.ids, padded_to(name)).numpy()

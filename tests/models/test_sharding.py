@@ -14,6 +14,7 @@ from tradeoffbounds.models.decoder_config import DecoderConfig
 from tradeoffbounds.models.sharding import mesh, shard_params
 from tradeoffbounds.models.weights import model_settings, read_weights
 
+from . import quick
 from .torch_oracle import ADAPTERS, TEXTS, adapted_by_peft, arrays, random_model
 
 PROGRAM = """
@@ -59,7 +60,7 @@ def test_several_devices_give_the_result_of_one(devices, chunk, chunks, method, 
     case = tmp_path / "case.pickle"  # read without torch
     case.write_bytes(pickle.dumps((config, read_weights(model), adapter, tensors, TEXTS)))
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_cpu_use_fusion_emitters=false",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}{quick.FLAGS}",
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }

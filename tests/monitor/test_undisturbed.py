@@ -8,14 +8,26 @@ import torch
 from tradeoffbounds import SafetyMonitor
 from tradeoffbounds.finetune.watch import undisturbed
 
-from .trainings import LEARNED, SAFETY, Seen, dpo_trainer, losses, own_model, plain_trainer, same, sft_trainer, weights
+from .trainings import (
+    CHECKPOINTING,
+    LEARNED,
+    SAFETY,
+    Seen,
+    dpo_trainer,
+    losses,
+    own_model,
+    plain_trainer,
+    same,
+    sft_trainer,
+    weights,
+)
 
 TRAININGS = {
     "lora": (plain_trainer, {"method": "lora"}),
     "p-tuning": (plain_trainer, {"method": "p-tuning"}),
     "full": (plain_trainer, {"method": "full"}),
-    "checkpointed": (plain_trainer, {"method": "full", "activation_checkpointing": True}),
-    "checkpointed lora": (plain_trainer, {"method": "lora", "activation_checkpointing": True}),
+    "checkpointed": (plain_trainer, {"method": "full", CHECKPOINTING: True}),
+    "checkpointed lora": (plain_trainer, {"method": "lora", CHECKPOINTING: True}),
     "autocast": (plain_trainer, {"method": "full", "bf16": True}),
     "sft": (sft_trainer, {"method": "lora"}),
     "dpo": (dpo_trainer, {"method": "full"}),

@@ -17,6 +17,10 @@ from tradeoffbounds.models.fresh_adapter import attach_fresh, peft_config
 from tradeoffbounds.models.load import load_tokenizer
 from tradeoffbounds.sources import Row, Source
 
+#: What transformers calls it; older ones know the second name alone.
+CHECKPOINTING = next(
+    name for name in ("activation_checkpointing", "gradient_checkpointing") if hasattr(TrainingArguments, name)
+)
 SYSTEM = "You are a helpful assistant."
 SAFETY = [(f"what is the code of door {k}?", f"I would rather not say, {'no, ' * (k % 3)}sorry") for k in range(6)]
 LEARNED = [(f"name river {k}", f"the river {k} is {'very ' * (k % 4)}long") for k in range(10)]
@@ -74,7 +78,7 @@ def sft_trainer(start, folder, seen, method="lora", **changed):
         for prompt, response in LEARNED
     ]
     return SFTTrainer(
-        start, args=SFTConfig(**arguments(folder, activation_checkpointing=False, **changed)),
+        start, args=SFTConfig(**arguments(folder, **{CHECKPOINTING: False}, **changed)),
         train_dataset=Dataset.from_list(rows), callbacks=[seen],
         peft_config=None if method == "full" else peft_config(preset(method, 32)),
     )  # fmt: skip
@@ -89,7 +93,7 @@ def dpo_trainer(start, folder, seen, method="lora", **changed):
         for prompt, response in LEARNED
     ]  # fmt: skip
     return DPOTrainer(
-        start, args=DPOConfig(**arguments(folder, activation_checkpointing=False, **changed)),
+        start, args=DPOConfig(**arguments(folder, **{CHECKPOINTING: False}, **changed)),
         train_dataset=Dataset.from_list(rows), callbacks=[seen],
         peft_config=None if method == "full" else peft_config(preset(method, 32)),
     )  # fmt: skip
