@@ -7,7 +7,7 @@ from typing import Any
 
 from tradeoffbounds.audit_config import AuditConfig
 from tradeoffbounds.page.audit_charts import dots_chart
-from tradeoffbounds.page.cells import Cell, Notes
+from tradeoffbounds.page.cells import Cell, Notes, count_cell, text_cell
 from tradeoffbounds.page.common import data_section, harm_warnings, repeat_section, words_section
 from tradeoffbounds.page.meanings import MEANINGS
 from tradeoffbounds.page.parts import Chart, Column, Folded, Page, Prose, Section, Table
@@ -98,14 +98,6 @@ def _sides(record: Record, part: str, build: Any) -> Folded | Table:
     return Folded("Each side by itself", tables)
 
 
-def _text(text: str) -> Cell:
-    return Cell(text, order=text)
-
-
-def _count(value: float | None) -> Cell:
-    return Cell("none") if value is None else Cell(f"{value:g}", order=float(value))
-
-
 def _changes(rows: Sequence[Row], whole: Record | None, what: str, together: str, where: str, notes: Notes) -> Table:
     """The change of every row and, of several, of all together; pairs parsed on both sides."""
     measure = rows[0].measure
@@ -129,17 +121,21 @@ def _changes(rows: Sequence[Row], whole: Record | None, what: str, together: str
     for name, change, status in listed:
         if change is None:
             cells.append(
-                [_text(name), Cell(_NOT_APPLICABLE if status == "ok" else status), *[Cell("none")] * (len(columns) - 2)]
+                [
+                    text_cell(name),
+                    Cell(_NOT_APPLICABLE if status == "ok" else status),
+                    *[Cell("none")] * (len(columns) - 2),
+                ]
             )
             continue
         moved = float(change["worse"] - change["better"])
         cells.append([
-            _text(name), _count(change["pairs"]), _count(change["left_out"]),
+            text_cell(name), count_cell(change["pairs"]), count_cell(change["left_out"]),
             Cell(f"{change['worse']} / {change['better']}", order=moved),
             *(notes.cell(measure, change[side]) for side in ("before", "after", "difference")),
             *([] if measure == "bias" else [Cell(plain(change["effect_size"], 2), order=change["effect_size"])]),
             Cell(p_text(change["p_adjusted"]), order=change["p_adjusted"]),
-            _text("yes" if change["significant"] else "no"),
+            text_cell("yes" if change["significant"] else "no"),
             Cell("none") if change["detectable"] is None else Cell(plain(change["detectable"], 2),
                 order=change["detectable"]),
         ])  # fmt: skip
@@ -158,11 +154,11 @@ def _harm_table(harm: Record, who: str, notes: Notes) -> Table:
     rows = []
     for name, each in {**harm["categories"], **together}.items():
         if each["status"] == "ok":
-            counts = [_count(each["unparsed"]), _count(each["harmful"])]
+            counts = [count_cell(each["unparsed"]), count_cell(each["harmful"])]
             rate = notes.cell("rate", each["rate"], missing=_NOT_APPLICABLE)
         else:
             counts, rate = [Cell("none"), Cell("none")], Cell(each["status"])
-        rows.append([_text(name), _count(each["n"]), *counts, rate])
+        rows.append([text_cell(name), count_cell(each["n"]), *counts, rate])
     return Table(f"Harm, {who}", columns, rows)
 
 
@@ -173,8 +169,8 @@ def _cells(fairness: Record, who: str, notes: Notes) -> Table:
     ]  # fmt: skip
     rows = [
         [
-            _text(name), _text(CONTEXTS[condition]),
-            *(_count(cell[count]) for count in ("n", "unparsed", "not_unknown")),
+            text_cell(name), text_cell(CONTEXTS[condition]),
+            *(count_cell(cell[count]) for count in ("n", "unparsed", "not_unknown")),
             *(notes.cell(measure, cell[measure], missing=_NOT_APPLICABLE) for measure in MEASURES),
         ]
         for name, cells in fairness.items()

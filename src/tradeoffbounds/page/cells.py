@@ -80,6 +80,16 @@ class Notes:
         return Cell(shown(quantity), interval_text(quantity), kind, remark(quantity), note, number(quantity))
 
 
+def text_cell(text: str) -> Cell:
+    """Words that sort by themselves."""
+    return Cell(text, order=text)
+
+
+def count_cell(count: float | None) -> Cell:
+    """A whole number, or the word for a missing one."""
+    return Cell(NONE) if count is None else Cell(f"{count:,.0f}", order=float(count))
+
+
 def shown(quantity: Record) -> str:
     """The value with the sign of its side, or in words where it is infinite."""
     value = number(quantity)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradeoffbounds.page.cells import Cell, Notes
+from tradeoffbounds.page.cells import Notes, count_cell, text_cell
 from tradeoffbounds.page.command import command
 from tradeoffbounds.page.meanings import CITATIONS, KINDS, TERMS
 from tradeoffbounds.page.parts import Column, Facts, Folded, Prose, Section, Table
@@ -63,10 +63,11 @@ def data_section(sources: Record, notes: Notes, references: Record | None = None
         replaced = source.get("stand_in_for")
         name = f"{source['name']}, standing in for {replaced}" if replaced else str(source["name"])
         rows.append([
-            _text(role), _text(name), _text("STAND-IN" if replaced else source["origin"]), _count(source["rows"]),
-            *(_count(source.get(each)) for each in counts),
-            *([_count(source.get("truncated"))] if with_cuts else []),
-            _text(str(source.get("sha256", "not recorded"))[:12]),
+            text_cell(role), text_cell(name), text_cell("STAND-IN" if replaced else source["origin"]),
+            count_cell(source["rows"]),
+            *(count_cell(source.get(each)) for each in counts),
+            *([count_cell(source.get("truncated"))] if with_cuts else []),
+            text_cell(str(source.get("sha256", "not recorded"))[:12]),
         ])  # fmt: skip
     table = Table("Sources", columns, rows)
     if not references:
@@ -113,11 +114,3 @@ def words_section(record: Record) -> Section:
 def _assumptions(record: Record) -> list[Folded]:
     named = record.get("assumptions")
     return [Folded("Assumptions", [Facts([(name, f"{text}.") for name, text in named.items()])])] if named else []
-
-
-def _text(text: str) -> Cell:
-    return Cell(text, order=text)
-
-
-def _count(count: int | None) -> Cell:
-    return Cell("none" if count is None else f"{count:,}", order=None if count is None else float(count))

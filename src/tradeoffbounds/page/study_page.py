@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from tradeoffbounds.page.cells import Cell, Notes
+from tradeoffbounds.page.cells import Cell, Notes, text_cell
 from tradeoffbounds.page.common import data_section, harm_warnings, repeat_section, words_section
 from tradeoffbounds.page.parts import Column, Folded, Page, Row, Section, Table
 from tradeoffbounds.page.study_charts import COSTS, effects_chart, front_chart
@@ -70,15 +70,15 @@ def _effects(record: Record, notes: Notes) -> Table:
         effect = cell.effect
         shared = [
             Cell(share_text(effect), order=effect["share"]), _p(effect["p_adjusted"]), _p(effect["least_p"]),
-            _text("yes" if effect["significant"] else "no"),
+            text_cell("yes" if effect["significant"] else "no"),
         ]  # fmt: skip
-        outcome = _text(OUTCOMES[cell.outcome].label)
+        outcome = text_cell(OUTCOMES[cell.outcome].label)
         for level, each in (effect["levels"] or {"no complete block": None}).items():
             name = level if each is None else level_text(cell.factor, level)
             values = [Cell("none")] * 3 if each is None else [
                 Cell(plain(each[which], 2), order=each[which]) for which in ("mean", "least", "largest")
             ]  # fmt: skip
-            rows.append([outcome, _text(factor_text(cell.factor)), _text(name), *values, *shared])
+            rows.append([outcome, text_cell(factor_text(cell.factor)), text_cell(name), *values, *shared])
     return Table("Every choice and every outcome", columns, rows)
 
 
@@ -90,9 +90,9 @@ def _front(record: Record, front: Record, notes: Notes) -> Section:
     ]  # fmt: skip
     rows = [
         [
-            _text(setting_text(record, run["run"])),
+            text_cell(setting_text(record, run["run"])),
             *(Cell("none") if run[name] is None else Cell(plain(run[name], 3), order=run[name]) for name in COSTS),
-            _text("yes" if run["on_front"] else "no"),
+            text_cell("yes" if run["on_front"] else "no"),
             Cell(f"{100 * run['resamples_on_front']:.0f}%", order=run["resamples_on_front"]),
         ]
         for run in sorted(front["runs"], key=lambda each: -each["resamples_on_front"])
@@ -112,7 +112,7 @@ def _runs(record: Record, notes: Notes) -> Table:
           for name in outcomes),
     ]  # fmt: skip
     rows = [
-        [_text(setting_text(record, which) or str(run["id"])),
+        [text_cell(setting_text(record, which) or str(run["id"])),
          *(notes.cell("outcome", run["outcomes"][name]) for name in outcomes)]
         for which, run in enumerate(record["runs"])
     ]  # fmt: skip
@@ -121,7 +121,3 @@ def _runs(record: Record, notes: Notes) -> Table:
 
 def _p(value: float | None) -> Cell:
     return Cell("n/a") if value is None else Cell(p_text(value), order=value)
-
-
-def _text(text: str) -> Cell:
-    return Cell(text, order=text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tradeoffbounds.page.cells import Cell, Notes
+from tradeoffbounds.page.cells import Cell, Notes, count_cell, text_cell
 from tradeoffbounds.page.meanings import GAP_NAMES, MEANINGS
 from tradeoffbounds.page.parts import Column, Section, Table
 from tradeoffbounds.report.quantities import plain
@@ -65,14 +65,6 @@ def _given(value: float | None) -> Cell:
     return Cell("none") if value is None else Cell(f"{value:g}", order=float(value))
 
 
-def _text(text: str) -> Cell:
-    return Cell(text, order=text)
-
-
-def _count(count: int) -> Cell:
-    return Cell(str(count), order=float(count))
-
-
 def _runs(runs: Sequence[Record], notes: Notes) -> Table:
     columns = [
         Column("Run"), Column("Id", numeric=False), Column("Proxy", numeric=False), Column("Capability", numeric=False),
@@ -83,12 +75,12 @@ def _runs(runs: Sequence[Record], notes: Notes) -> Table:
     for place, run in enumerate(runs, start=1):
         config = run["config"]
         rows.append([
-            _place(place), _text(run["id"]),
-            _text("none") if config["penalty"] is None else _text(str(config["proxy"])),
-            _text(str(config["capability"])),
-            _text(config["method"]), _text(config["objective"].upper()), _given(config["penalty"]),
+            _place(place), text_cell(run["id"]),
+            text_cell("none") if config["penalty"] is None else text_cell(str(config["proxy"])),
+            text_cell(str(config["capability"])),
+            text_cell(config["method"]), text_cell(config["objective"].upper()), _given(config["penalty"]),
             _given(config["radius"]),
-            _count(config["seed"]), _count(config["steps"]),
+            count_cell(config["seed"]), count_cell(config["steps"]),
             notes.cell("observed.distance", run["observed"]["distance"]),
         ])  # fmt: skip
     return Table("The fine-tunes", columns, rows)
@@ -173,8 +165,8 @@ def _summary(record: Record) -> Table:
         doubt = sum(each.word == "violated" and not each.certain for each in found)
         median = record["summary"]["tightness"].get(name, {}).get("median")
         rows.append([
-            _text(BOUNDS[name].label), _count(len(found)), _count(len(found) - words["violated"]),
-            *(_count(words[word]) for word in WORDS), _count(doubt),
+            text_cell(BOUNDS[name].label), count_cell(len(found)), count_cell(len(found) - words["violated"]),
+            *(count_cell(words[word]) for word in WORDS), count_cell(doubt),
             Cell("none") if median is None else Cell(plain(median, 2), order=float(median)),
         ])  # fmt: skip
     return Table(
@@ -189,7 +181,7 @@ def _ranks(record: Record, notes: Notes) -> Table:
     for quantity, found in record["summary"]["rank_correlation"].items():
         if found["runs"]:
             cell = notes.cell("spearman", found["spearman"], missing="cannot be said")
-            rows.append([_text(quantity_text(quantity)), cell, _count(found["runs"])])
+            rows.append([text_cell(quantity_text(quantity)), cell, count_cell(found["runs"])])
     columns = [
         Column("Quantity", numeric=False),
         Column("Rank correlation", notes.place(MEANINGS["spearman"])),
