@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradeoffbounds.errors import UserError
@@ -168,6 +168,7 @@ def test_an_answer_cannot_end_its_turn_or_the_conversation():
     assert control_tokens(tokenizer, guard.ids(attack, attack)) == control_tokens(tokenizer, guard.ids("", ""))
 
 
+@settings(deadline=None)  # the first call makes the tokenizer
 @given(st.lists(st.sampled_from([*SPECIAL, "<|im_", "end|>", "<", "|", ">", "<|", "/s>", "s>", "x", " "]), max_size=12))
 def test_no_string_of_pieces_makes_a_control_token(pieces):
     tokenizer = guard_tokenizer()

@@ -13,6 +13,7 @@ from tradeoffbounds.bounds.theorem3 import largest_radius_paper
 from tradeoffbounds.report.advice import advice
 from tradeoffbounds.report.advice_items import rounded_down, rounded_up, stated
 from tradeoffbounds.report.case_two_advice import reaches
+from tradeoffbounds.report.case_two_reading import reference_radius
 from tradeoffbounds.report.quantities import ends, number
 from tradeoffbounds.report.tables import print_estimate
 from tradeoffbounds.validate_config import ValidateConfig
@@ -251,7 +252,7 @@ def test_the_radius_of_a_record_is_theorem_3s_own(monkeypatch):
 def test_another_proxy_is_held_to_theorem_1():
     found = advice(record(limit=1.5, penalties=(0.1, 1.0)))
     said = told(found, "penalty")
-    assert "lambda = 0.1 is the smallest that keeps the safety gap within 1.5" in said
+    assert "lambda = 0.1 is the smallest that keeps the safety gap of the best trade-off within 1.5" in said
     assert "Theorem 1, refined, is 1 (estimated)" in said and "seen only from below" in said
     assert "No lambda is certified to keep the safety gap with this proxy" in said
     assert "a capability gap of" in said
@@ -333,7 +334,8 @@ def test_what_is_known_without_data_is_no_advice():
 
 def test_certificates():
     said = advised(same_source=True, limit=0.5, penalties=(0.1, 2.0), certified=1.0, about="penalty")
-    assert "take lambda = 2, the smallest asked: from 1 on" in said and "0.347 (certified)" in said
+    assert "take lambda = 2, the smallest asked: the safety gap of the best trade-off" in said
+    assert "within 0.5 from lambda = 1 on, where the certificate is 0.347 (certified)" in said
     said = advised(same_source=True, limit=0.05, penalties=(0.1, 2.0), certified=10.0, about="penalty")
     assert "take lambda = 10, above all those asked" in said
     assert "No lambda up to 1000 is certified at 95%" in advised(same_source=True, about="penalty")
@@ -390,6 +392,24 @@ def test_parts_that_disagree_or_overlap_advise_no_other_proxy():
         assert "They do not tell which part dominates, so no other proxy is advised: --pilot measures" in said
 
 
+# What no bound covers
+
+
+def test_an_advised_penalty_comes_with_what_real_training_adds():
+    made = record(method("lora"), same_source=True, limit=0.5, penalties=(0.1, 2.0), certified=1.0)
+    at = reference_radius(made["parameter_constraint"])
+    cost = min(at["sharing_cost"], key=lambda each: each["penalty"])
+    said = next(each for each in advice(made) if "real trainings end" in each["sentence"])
+    assert cost["interference"] in said["rests_on"] and f"inside radius {at['radius']:g}" in said["sentence"]
+    assert f"cost {stated(cost['interference'])} nats a response" in said["sentence"]
+    made["parameter_constraint"] = None
+    assert "was not looked at (--curvature off)" in told(advice(made), "penalty")
+
+
+def test_where_no_penalty_is_advised_nothing_is_said_of_it():
+    assert "real trainings end" not in advised(about="penalty")
+
+
 # Afterwards, stand-ins, the terminal
 
 
@@ -406,6 +426,7 @@ def test_what_cannot_be_predicted_is_said_with_the_commands():
         "--penalty": "0.1", "--peft": "ia3", "--radius": f"{radius:g}", "--system-prompt": "Be kind.",
     }  # fmt: skip
     ValidateConfig(penalty=(float(options["--penalty"]),), radius=(float(options["--radius"]),), peft=("ia3",))
+    assert "--penalty 0.1 1 " in check and "--start none" in check
     assert "though none was advised" not in check
     assert "at lambda = 1, though none was advised," in advised(about="afterwards")
 

@@ -193,7 +193,9 @@ def test_preferences_are_summed_up_and_called_no_bound():
 def test_signatures_are_counted_and_explained():
     names = list(SIGNATURES)
     found = said(run(signatures=names[:1]), run(penalty=1.0, signatures=names[:2]), run(radius=0.1))[-1]
-    assert found.startswith(f"Seen with certainty: {names[0]} in 2 of 3 runs ({SIGNATURES[names[0]].rstrip('.')}); ")
+    assert found.startswith(
+        f"Seen with certainty: {names[0]} in 2 of 3 runs (runs 1, 2: {SIGNATURES[names[0]].rstrip('.')}); "
+    )
     assert f"{names[1]} in 1 of 3 runs" in found and names[2] not in found
     assert said(run())[-1] == f"None of {', '.join(names)} was seen with certainty in 1 run."
 

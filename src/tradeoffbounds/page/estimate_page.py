@@ -44,10 +44,11 @@ _BOUNDS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
 def estimate_page(record: Record, notes: Notes) -> Page:
     """What the record says; Case I is left out where the record has none of it."""
     has_case_one = "loss_constraint" in record
-    sections = [_penalty_section(record, notes)] if has_case_one else []
+    # What was asked for comes before what it rests on.
+    sections = [_advice(record, notes)] if record.get("advice") else []
+    if has_case_one:
+        sections.append(_penalty_section(record, notes))
     sections.append(case_two_section(record, notes))
-    if record.get("advice"):
-        sections.append(_advice(record, notes))
     if has_case_one:
         sections.append(_overlap(record, notes))
     sections += [

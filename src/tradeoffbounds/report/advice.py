@@ -48,7 +48,8 @@ def _afterwards(record: Record, methods: tuple[str, ...], penalty: float | None)
     asked = "" if penalty is not None else f" at lambda = {row['penalty']:g}, though none was advised,"
     check = (
         f"Whether the predictions hold,{asked} a fine-tune shows: the safety gap, {stated(gap)}, is for a training "
-        f"that finds the best trade-off. `{_validate(record, methods, penalty or row['penalty'])}` trains and measures."
+        f"that finds the best trade-off. `{_validate(record, methods, penalty or row['penalty'])}` trains and "
+        "measures, from a start that it tunes on the alignment data first; with --start none, from the model as it is."
     )
     return [item("afterwards", audit, gap), item("afterwards", check, gap)]
 
@@ -66,7 +67,9 @@ def _validate(record: Record, advised: tuple[str, ...], penalty: float) -> str:
     for name in ("model", "alignment", "proxy", "capability", "data_dir"):
         if config[name] is not None:
             words += [f"--{name.replace('_', '-')}", str(config[name])]
-    words += ["--penalty", plain(penalty, 6)]
+    # And one that is larger by far, since the smallest that the best trade-off needs is seldom enough.
+    larger = max(10 * penalty, *(row["penalty"] for row in record["loss_constraint"]))
+    words += ["--penalty", plain(penalty, 6), plain(larger, 6)]
     trained = [each for each in methods_of(record) if each["peft"] in TRAINED]
     if trained:
         chosen = [each for each in trained if each["peft"] in advised] or trained[:1]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tradeoffbounds.bounds.bound import weakest
 from tradeoffbounds.bounds.classifier_bound import trivial_proxy
 from tradeoffbounds.report.advice_items import budget, item, rounded_up, stated
+from tradeoffbounds.report.case_two_reading import reference_radius
 from tradeoffbounds.report.quantities import ends, number, plain
 from tradeoffbounds.report.record import reference
 
@@ -31,7 +32,8 @@ def penalty_advice(record: Record) -> tuple[list[Record], float | None]:
     same = is_same_source(record)
     by_estimate, chosen = _by_estimate(record, same)
     by_certificate, certified = _by_certificate(record) if same else (_no_certificate(record), None)
-    return [by_estimate, by_certificate], certified if chosen is None else chosen
+    advised = certified if chosen is None else chosen
+    return [by_estimate, by_certificate, *([] if advised is None else [_real_training(record, advised)])], advised
 
 
 def is_same_source(record: Record) -> bool:
@@ -80,12 +82,37 @@ def _by_estimate(record: Record, same: bool) -> tuple[Record, float | None]:
     return _none(record, rows[0], limit, same), None
 
 
+def _real_training(record: Record, penalty: float) -> Record:
+    """What the numbers above leave out, and so what the advised λ is good for."""
+    row = min(record["loss_constraint"], key=lambda each: abs(each["penalty"] - penalty))
+    rests = [(row["exact"] if "exact" in row else row["predicted"])["safety_gap"]]
+    said = "what sharing parameters adds was not looked at (--curvature off)"
+    method = record["parameter_constraint"]
+    if method is not None:
+        at = reference_radius(method)
+        cost = min(at["sharing_cost"], key=lambda each: abs(each["penalty"] - penalty))
+        said = "what sharing parameters adds could not be predicted"
+        if math.isfinite(number(cost["interference"])):
+            said = (
+                f"sharing the parameters of {method['peft']} is predicted to cost {stated(cost['interference'])} nats "
+                f"a response of both losses together at lambda = {cost['penalty']:g} inside radius {at['radius']:g}"
+            )
+            rests.append(cost["interference"])
+    return item(
+        "penalty",
+        f"All of this is for the best trade-off, above which real trainings end: {said}, and what a training leaves "
+        "unlearned comes on top; no bound covers either. Take this lambda for the smallest worth trying, and train "
+        "with larger ones beside it before you rely on one (see afterwards).",
+        *rests,
+    )
+
+
 def _asked(record: Record, row: Record, limit: float, same: bool) -> Record:
     held = _held(record, row)
     rests = [held.quantity]
     said = (
-        f"Of the penalties asked, lambda = {row['penalty']:g} is the smallest that keeps the safety gap within "
-        f"{plain(limit)} nats a response: {held.name} is {stated(held.quantity)}"
+        f"Of the penalties asked, lambda = {row['penalty']:g} is the smallest that keeps the safety gap of the best "
+        f"trade-off within {plain(limit)} nats a response: {held.name} is {stated(held.quantity)}"
     )
     if "exact" not in row:
         rests.append(row["predicted"]["safety_gap"])
@@ -156,9 +183,9 @@ def _by_certificate(record: Record) -> tuple[Record, float | None]:
     chosen = min(asked, default=rounded_up(start))
     which = "the smallest asked" if asked else "above all those asked"
     said = (
-        f"For a proof rather than an estimate, take lambda = {chosen:g}, {which}: from {plain(rounded_up(start))} on "
-        f"the safety gap of the best trade-off is certified at {level} to stay within {plain(limit)}, there at most "
-        f"{stated(proved)}."
+        f"For a proof rather than an estimate, take lambda = {chosen:g}, {which}: the safety gap of the best trade-off "
+        f"is certified at {level} to stay within {plain(limit)} from lambda = {plain(rounded_up(start))} on, where the "
+        f"certificate is {stated(proved)}."
     )
     return item("penalty", said, proved), chosen
 

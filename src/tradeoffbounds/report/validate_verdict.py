@@ -24,6 +24,8 @@ from tradeoffbounds.report.validate_reading import (
 
 Record = dict[str, Any]
 
+_MOST_NUMBERED = 8
+
 #: At most so many violating runs are told one by one; the tables have all of them.
 _TOLD = 4
 
@@ -241,11 +243,24 @@ def _signatures(runs: Sequence[Record]) -> str:
     # Imported here: that package reads quantities of the record too.
     from tradeoffbounds.comparison.signatures import SIGNATURES
 
-    seen = Counter(name for run in runs for name in run["signatures"])
+    seen: dict[str, list[int]] = {}
+    for number_of_run, run in enumerate(runs, 1):
+        for name in run["signatures"]:
+            seen.setdefault(name, []).append(number_of_run)
     if not seen:
         return f"None of {', '.join(SIGNATURES)} was seen with certainty in {counted(len(runs), 'run')}."
     told = [
-        f"{name} in {count} of {counted(len(runs), 'run')} ({SIGNATURES[name].removesuffix('.')})"
-        for name, count in seen.items()
+        f"{name} in {len(where)} of {counted(len(runs), 'run')} ({_numbered(where, len(runs))}"
+        f"{SIGNATURES[name].removesuffix('.')})"
+        for name, where in seen.items()
     ]
     return f"Seen with certainty: {'; '.join(told)}."
+
+
+def _numbered(where: Sequence[int], of: int) -> str:
+    """Which runs, as tables number them; empty where it is all of them, or more than anyone reads."""
+    return (
+        ""
+        if len(where) in (of, *range(9, of))
+        else f"{'run' if len(where) == 1 else 'runs'} {', '.join(map(str, where))}: "
+    )
