@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,9 @@ def load_adapter(model: Any, folder: Path) -> Any:
     from peft import PeftModel
 
     _check_tensors(folder)
-    return PeftModel.from_pretrained(model, str(folder)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers is not the caller's
+        return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
 def write_adapter(folder: Path, config: AdapterConfig, tensors: Mapping[str, Any], *, model: str) -> None:

@@ -24,8 +24,8 @@ from tradeoffbounds.report.validate_reading import (
 
 Record = dict[str, Any]
 
+#: Numbers of runs in one list, at most.
 _MOST_NUMBERED = 8
-
 #: At most so many violating runs are told one by one; the tables have all of them.
 _TOLD = 4
 
@@ -259,8 +259,6 @@ def _signatures(runs: Sequence[Record]) -> str:
 
 def _numbered(where: Sequence[int], of: int) -> str:
     """Which runs, as tables number them; empty where it is all of them, or more than anyone reads."""
-    return (
-        ""
-        if len(where) in (of, *range(9, of))
-        else f"{'run' if len(where) == 1 else 'runs'} {', '.join(map(str, where))}: "
-    )
+    if len(where) == of or len(where) > _MOST_NUMBERED:
+        return ""
+    return f"{'run' if len(where) == 1 else 'runs'} {', '.join(map(str, where))}: "
