@@ -35,13 +35,18 @@ def probe(repository: str, kind: Literal["dataset", "model"]) -> None:
 
     Raises:
         HubUnreachable: offline mode, or no network.
-        HubUnavailable: the hub answers that the repository is missing, private or gated.
+        HubUnavailable: no repository has such a name, or the hub answers that it is missing, private or gated.
     """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, by its documentation
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise HubUnavailable(first_line(error)) from error
     if _Reach.lost is not None:
         raise HubUnreachable(_Reach.lost)
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError
-
     if constants.HF_HUB_OFFLINE:
         raise HubUnreachable("offline mode (HF_HUB_OFFLINE)")
     ask: Callable[..., Any] = HfApi().dataset_info if kind == "dataset" else HfApi().model_info

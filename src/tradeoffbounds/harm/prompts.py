@@ -19,7 +19,7 @@ from tradeoffbounds.hub_access import HubUnavailable, probe
 from tradeoffbounds.runs import content_hash
 from tradeoffbounds.sources.columns import Record, listed
 from tradeoffbounds.sources.files import SUFFIXES, read_records, stays_inside
-from tradeoffbounds.sources.load import expanded
+from tradeoffbounds.sources.load import expanded, looking_for
 from tradeoffbounds.sources.registry import REGISTRY, find
 from tradeoffbounds.sources.source import Origin
 
@@ -146,11 +146,8 @@ def load_harm_set(
         UserError: there is no such set, it cannot be read, or it holds no prompt.
     """
     name = str(spec)
-    try:
+    with looking_for(name):
         return _load(spec, name, data_dir, allow_hub)
-    except OSError as error:  # a name too long for the file system, or a folder that may not be looked into
-        shown = name if len(name) <= 80 else f"{name[:77]}..."
-        raise UserError(f"{shown}: cannot be looked for: {error.strerror or error}; give a name or a path") from error
 
 
 def _load(spec: str | PathLike[str], name: str, data_dir: str | PathLike[str] | None, allow_hub: bool) -> HarmSet:

@@ -155,11 +155,8 @@ def _only_cached(spec: str) -> bool:
         UserError: nobody answers, and the cache does not have it.
     """
     from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, by its documentation
 
     try:
-        validate_repo_id(spec)
         probe(spec, "model")
     except HubUnreachable as lost:
         if isinstance(try_to_load_from_cache(spec, "config.json"), str):
@@ -167,7 +164,7 @@ def _only_cached(spec: str) -> bool:
         raise UserError(
             f"--model {spec}: no such folder, and nothing of that name in the hub's cache; {lost}; {_ADVICE}"
         ) from lost
-    except (HubUnavailable, HFValidationError):
+    except HubUnavailable:
         pass  # transformers says it in words of its own, after it looked for a folder too
     return False
 
@@ -231,7 +228,7 @@ def _from_pretrained(loader: Any, spec: str, **options: Any) -> Any:
             options |= {"adapter_kwargs": {"local_files_only": True}}  # which is looked for apart
     try:
         if not file:
-            check_page(location, cached, weights=weights)
+            check_page(location, weights=weights, cached=cached)
         # Said in so many words, since transformers would else ask at the terminal.
         return loader.from_pretrained(location, trust_remote_code=False, **options, **file)
     except UserError as error:

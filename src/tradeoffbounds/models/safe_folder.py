@@ -48,12 +48,12 @@ def check_place(spec: str) -> None:
         raise UserError(refused)
 
 
-def check_page(location: str, local_files_only: bool = False, *, weights: bool) -> None:
+def check_page(location: str, *, weights: bool, cached: bool) -> None:
     """Look at the settings of a model, in a folder or on the hub, before transformers follows them.
 
     Args:
-        local_files_only: ask nothing of the hub; its cache has what there is.
         weights: whether these are about to be read, and their index is to be looked at too.
+        cached: ask nothing of the hub; its cache has what there is.
 
     Raises:
         UserError: without the place, which the caller puts before it.
@@ -63,16 +63,16 @@ def check_page(location: str, local_files_only: bool = False, *, weights: bool) 
     from transformers.utils.hub import cached_file
     from transformers.utils.peft_utils import find_adapter_config_file
 
-    settings, _ = PreTrainedConfig.get_config_dict(location, local_files_only=local_files_only)
+    settings, _ = PreTrainedConfig.get_config_dict(location, local_files_only=cached)
     check_settings(settings)
     if not weights:
         return
-    if find_adapter_config_file(location, local_files_only=local_files_only) is not None:
+    if find_adapter_config_file(location, local_files_only=cached) is not None:
         raise UserError(_IS_ADAPTER)
     named = settings.get("transformers_weights")
     index = named if isinstance(named, str) and named.endswith(".index.json") else _INDEX
     missing: dict[str, Any] = {
-        "local_files_only": local_files_only,
+        "local_files_only": cached,
         "_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_gated_repo": False,
     }  # fmt: skip
     path = cached_file(location, index, **missing)

@@ -12,9 +12,12 @@ from tradeoffbounds.page.plots import height, layout, literal, plain_figure, tra
 from tradeoffbounds.report.figure_style import BLUE, GREY, SERIES_COLOURS, WARNING
 from tradeoffbounds.report.quantities import number, plain
 from tradeoffbounds.report.study_reading import (
+    COSTS,
     OUTCOMES,
     Cell,
+    capitalised,
     cells,
+    cost_text,
     factor_text,
     level_text,
     levels_text,
@@ -24,12 +27,6 @@ from tradeoffbounds.report.study_reading import (
 )
 
 Record = dict[str, Any]
-
-COSTS = {
-    "harmfulness": "harmfulness rate",
-    "bbq_errors": "BBQ errors, mean of both contexts",
-    "capability_loss": "loss on capability rows, nats/response",
-}
 
 
 def effects_chart(record: Record, outcome: str) -> Chart:
@@ -106,14 +103,19 @@ def front_chart(record: Record, front: Record, x: str, y: str) -> Chart:
                     marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 2}},
                     hovertext=[_told(record, run) for run in own],
                 )  # fmt: skip
-    figure.update_layout(layout(f"{COSTS[x]} (lower is better)", f"{COSTS[y]} (lower is better)"))
+    figure.update_layout(layout(literal(cost_text(record, x)), literal(cost_text(record, y))))
     data, frame = plain_figure(figure)
-    name = f"{COSTS[x].split(',')[0].capitalize()} and {COSTS[y].split(',')[0]}"
-    return Chart(name, _finding(record, front["runs"], x, y), data, frame, height(figure, 320))
+    return Chart(
+        f"{capitalised(COSTS[x].label)} and {COSTS[y].label}",
+        _finding(record, front["runs"], x, y),
+        data,
+        frame,
+        height(figure, 320),
+    )
 
 
 def _told(record: Record, run: Record) -> str:
-    costs = ", ".join(f"{COSTS[name].split(',')[0]} {plain(run[name], 3)}" for name in COSTS if run[name] is not None)
+    costs = ", ".join(f"{cost.label} {plain(run[name], 3)}" for name, cost in COSTS.items() if run[name] is not None)
     return (
         f"{literal(setting_text(record, run['run']))}<br>{costs}<br>"
         f"on the front in {100 * run['resamples_on_front']:.0f}% of resamples"

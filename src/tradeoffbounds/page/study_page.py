@@ -8,18 +8,22 @@ from typing import Any
 from tradeoffbounds.page.cells import Cell, Notes, text_cell
 from tradeoffbounds.page.common import data_section, harm_warnings, repeat_section, words_section
 from tradeoffbounds.page.parts import Column, Folded, Page, Row, Section, Table
-from tradeoffbounds.page.study_charts import COSTS, effects_chart, front_chart
+from tradeoffbounds.page.study_charts import effects_chart, front_chart
 from tradeoffbounds.report.audit_reading import listed, p_text
 from tradeoffbounds.report.quantities import plain
 from tradeoffbounds.report.study_reading import (
+    COSTS,
     OUTCOMES,
     asked,
+    capitalised,
     cells,
+    cost_text,
     factor_text,
     factors,
     level_text,
     setting_text,
     share_text,
+    title,
 )
 from tradeoffbounds.study_config import StudyConfig
 
@@ -84,7 +88,7 @@ def _effects(record: Record, notes: Notes) -> Table:
 
 def _front(record: Record, front: Record, notes: Notes) -> Section:
     columns = [
-        Column("Fine-tune", numeric=False), *(Column(name[0].upper() + name[1:]) for name in COSTS.values()),
+        Column("Fine-tune", numeric=False), *(Column(capitalised(cost_text(record, name))) for name in COSTS),
         Column("On the front", notes.place("No other fine-tune is at least as good in all three."), numeric=False),
         Column("In resamples", notes.place("Share of resamples of the rows asked in which it is on the front.")),
     ]  # fmt: skip
@@ -108,7 +112,7 @@ def _runs(record: Record, notes: Notes) -> Table:
     outcomes = [name for name in OUTCOMES if any(run["outcomes"].get(name) for run in record["runs"])]
     columns = [
         Column("Fine-tune", numeric=False),
-        *(Column(OUTCOMES[name].label.capitalize(), notes.place(f"In {OUTCOMES[name].unit}; {OUTCOMES[name].better}."))
+        *(Column(title(record, name), notes.place(f"In {OUTCOMES[name].unit}; {OUTCOMES[name].better}."))
           for name in outcomes),
     ]  # fmt: skip
     rows = [

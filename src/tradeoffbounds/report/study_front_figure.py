@@ -12,7 +12,6 @@ from tradeoffbounds.report.figure_style import (
     SERIES_COLOURS,
     SERIES_MARKERS,
     SMALL,
-    UNIT,
     Record,
     dot,
     literal,
@@ -20,13 +19,8 @@ from tradeoffbounds.report.figure_style import (
     panel_style,
 )
 from tradeoffbounds.report.quantities import shortened
-from tradeoffbounds.report.study_reading import NAME_WIDTH, asked, setting_text, weak_judge
+from tradeoffbounds.report.study_reading import NAME_WIDTH, asked, cost_text, setting_text
 
-_AXES = {
-    "harmfulness": "harmfulness rate (lower is safer)",
-    "bbq_errors": "BBQ errors, mean of both contexts (lower is better)",
-    "capability_loss": f"loss on capability rows, {UNIT} (lower is better)",
-}
 _PANELS = (("harmfulness", "capability_loss"), ("bbq_errors", "capability_loss"), ("harmfulness", "bbq_errors"))
 
 
@@ -51,7 +45,7 @@ def front_figure(record: Record, front: Record) -> Figure:
     for axes, (x, y) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
         for run, setting in zip(runs, settings, strict=True):
             _point(axes, run, setting, styles, (x, y), numbers.get(run["run"]))
-        labels = [_AXES[name] + (weak_judge(record) if name == "harmfulness" else "") for name in (x, y)]
+        labels = [cost_text(record, name) for name in (x, y)]
         panel_style(axes, x=labels[0], y=labels[1])
     return figure
 

@@ -30,6 +30,13 @@ OUTCOMES = {
 }
 
 
+COSTS = {
+    "harmfulness": Outcome("harmfulness rate", "", "lower is safer"),
+    "bbq_errors": Outcome("BBQ errors", "mean of both contexts", "lower is better"),
+    "capability_loss": Outcome("loss on capability rows", "nats/response", "lower is better"),
+}
+
+
 class Cell(NamedTuple):
     """The effect of one factor on one outcome."""
 
@@ -53,13 +60,25 @@ def factors(record: Record) -> list[str]:
 def title(record: Record, outcome: str) -> str:
     """The name of an outcome as a heading, with what must not be overlooked."""
     label = OUTCOMES[outcome].label
-    return f"{label[0].upper()}{label[1:]}{weak_judge(record) if outcome == 'harmfulness' else ''}"
+    return f"{capitalised(label)}{weak_judge(record) if outcome == 'harmfulness' else ''}"
+
+
+def capitalised(text: str) -> str:
+    """With a large first letter, the others as they are."""
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def weak_judge(record: Record) -> str:
     """A remark where the judge is weak, else empty."""
     judge = record["asked"]["harm"] and record["asked"]["harm"]["judge"]
     return f" (WEAK JUDGE: {shortened(judge['name'], NAME_WIDTH)})" if judge and judge["weak"] else ""
+
+
+def cost_text(record: Record, name: str) -> str:
+    """One of the costs of a front as an axis names it."""
+    cost = COSTS[name]
+    unit = f", {cost.unit}" if cost.unit else ""
+    return f"{cost.label}{unit} ({cost.better}){weak_judge(record) if name == 'harmfulness' else ''}"
 
 
 def factor_text(name: str) -> str:

@@ -89,6 +89,20 @@ def errors_naming(role: Role) -> Iterator[None]:
         raise UserError(f"{role} source: {error}") from error
 
 
+@contextmanager
+def looking_for(name: str) -> Iterator[None]:
+    """Turn the file system's refusal to look for a name into one line.
+
+    Raises:
+        UserError: the name is too long for it, or in a folder that may not be looked into.
+    """
+    try:
+        yield
+    except OSError as error:
+        shown = name if len(name) <= 80 else f"{name[:77]}..."
+        raise UserError(f"{shown}: cannot be looked for: {error.strerror or error}; give a name or a path") from error
+
+
 def limited(source: Source, found: Found, max_rows: int) -> Source:
     """The source, saying so where the hub may have more rows of it than were read."""
     more = found.origin == "hub" and len(found.records) >= max_rows
@@ -121,11 +135,8 @@ def find_records(
         UserError: the spec is unknown, belongs to the audit, or cannot be read.
     """
     name = str(spec)
-    try:
+    with looking_for(name):
         return _find(spec, name, data_dir, allow_stand_in, allow_hub, max_rows)
-    except OSError as error:  # a name too long for the file system, or a folder that may not be looked into
-        shown = name if len(name) <= 80 else f"{name[:77]}..."
-        raise UserError(f"{shown}: cannot be looked for: {error.strerror or error}; give a name or a path") from error
 
 
 def _find(
