@@ -243,6 +243,13 @@ def test_a_hub_that_never_answers_is_given_up(network, monkeypatch):
     forever.set()
 
 
+def test_a_name_that_no_repository_can_have_is_not_taken_for_a_lost_hub(network):
+    with pytest.raises(hub_access.HubUnavailable) as caught:
+        hub_access.probe("owner/two--hyphens", "dataset")
+    assert not isinstance(caught.value, hub_access.HubUnreachable)
+    assert hub_access._Reach.lost is None and not network.asked
+
+
 def test_without_stand_ins_the_error_says_what_was_tried():
     message = "orca is not to be had: no data folder was given; the hub cannot be reached .no route to host.; stand-ins"
     with pytest.raises(UserError, match=message):
